@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Plain settings: np_settings_default(&s), change what you like, np_open(). */
+#ifndef NEXTPOSE_SETTINGS_H
+#define NEXTPOSE_SETTINGS_H
+
+#include <stdint.h>
+
+#include "nextpose/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum np_log_level { NP_LOG_ERROR = 0, NP_LOG_WARN = 1, NP_LOG_INFO = 2, NP_LOG_DEBUG = 3 };
+
+struct np_logger {
+    /* One line without newline; may be called from any thread of the context. NULL: silence. */
+    void (*log)(void *opaque, int level, const char *line);
+    void *opaque;
+};
+
+/* How frames are worked on. */
+enum np_mode {
+    NP_MODE_FILE = 0, /* every frame is handled; several frames in flight when threads > 1; results in order */
+    NP_MODE_LIVE = 1, /* one frame in flight, all threads on it; a frame offered while busy is refused with NP_EAGAIN */
+    NP_MODE_SYNC = 2  /* one frame after another on all threads: same input, same bytes out */
+};
+
+struct np_settings {
+    const char *detector;    /* card or model path, or the id of an installed model; NULL: default detector; "none": whole frame is one person */
+    const char *model;       /* pose net, likewise; NULL: default pose net; "none": boxes only */
+    const char *models_dir;  /* where ids are looked up first; NULL: see np_models_dirs() */
+    int preset;              /* enum np_preset */
+    const char *backend;     /* "auto" or "native"; NULL: auto */
+    int strict;              /* 1: fail with NP_EBACKEND instead of falling back */
+    const char *isa;         /* upper limit: scalar, avx2, avx512, avx512_vnni, …; NULL: best of the machine */
+    int threads;             /* 1..64; 0: as many as the process may use */
+    int mode;                /* enum np_mode */
+    int max_persons;         /* 1..64, largest and longest-tracked first; 0: from the preset */
+    int detector_size;       /* longer side of the detector input, 256..640; 0: from the preset or the model */
+    float bbox_thr;          /* 0..1, detections below are dropped; < 0: from the card */
+    float nms_thr;           /* 0..1, IoU above which the weaker box is dropped; < 0: from the card */
+    float kpt_thr;           /* 0..1, joints below are not drawn and do not count in pose_score; < 0: from the card */
+    struct np_logger logger;
+    uint64_t reserved[8];    /* zero */
+};
+
+enum np_preset { NP_PRESET_BALANCED = 0, NP_PRESET_HIGH_PERFORMANCE = 1, NP_PRESET_EFFICIENCY = 2, NP_PRESET_QUALITY = 3 };
+
+/* Fills in the defaults. Never fails. Any thread. */
+NP_API void np_settings_default(struct np_settings *s);
+/* Name of a preset, or NULL; and back: -1 if unknown. Accepts the aliases ultra_fast, speed_balanced, quality_focused. */
+NP_API const char *np_preset_name(int preset);
+NP_API int np_preset_from_name(const char *name);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

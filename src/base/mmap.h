@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A file as read-only memory. */
+#ifndef NPI_BASE_MMAP_H
+#define NPI_BASE_MMAP_H
+#include <stddef.h>
+#include "base/err.h"
+struct npi_file { const void *data; size_t size; int mapped; };
+int npi_file_map(struct npi_file *out, const char *path, struct np_error *err); /* NP_ENOENT, NP_EIO, NP_EFORMAT (empty) */
+void npi_file_unmap(struct npi_file *f);
+#endif

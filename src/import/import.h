@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A model file becomes a graph. The bytes come from the world: every count, offset and product of sizes is checked.
+ * Constants may point into `data`, which must outlive the graph. */
+#ifndef NPI_IMPORT_IMPORT_H
+#define NPI_IMPORT_IMPORT_H
+#include "ir/graph.h"
+
+struct npi_import_opts {
+    const char *path;            /* for messages and for ONNX external data (next to the model, never outside its folder) */
+    const char *input_name;      /* NULL: first */
+    int rank; int64_t dims[NP_MAX_RANK]; /* shape override of that input; rank 0: none; -1: as in the file (unknown: 1) */
+    /* Values for inputs that must be known at load (shape-like inputs); NULL: none. Returns 1 and sets v->data when it has one. */
+    int (*bind)(void *opaque, const char *input, struct npi_view *v);
+    void *opaque;
+    const struct np_logger *logger;
+};
+/* Told by content: TFLite by its "TFL3" identifier, else ONNX. NP_EFORMAT with a hint when it is neither. */
+int npi_import(struct npi_graph *g, const void *data, size_t size, const struct npi_import_opts *o, struct np_error *err);
+int npi_import_onnx(struct npi_graph *g, const void *data, size_t size, const struct npi_import_opts *o, struct np_error *err);
+int npi_import_tflite(struct npi_graph *g, const void *data, size_t size, const struct npi_import_opts *o, struct np_error *err);
+/* metadata_props of an ONNX file (card and Ultralytics keys): value of `key` copied into mem, NULL if absent or broken. */
+const char *npi_onnx_metadata(const void *data, size_t size, const char *key, struct npi_arena *mem);
+/* Op names of the format that the importer knows, for listings; NULL past the end. */
+const char *npi_onnx_op_at(int i);
+const char *npi_tflite_op_at(int i);
+#endif

@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernel/kernels.h"
+
+void npi_kernels_init(struct npi_kernels *k, unsigned cpu) {
+    *k = (struct npi_kernels){ .cpu = cpu };
+}

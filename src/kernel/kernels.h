@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All kernel families in one table. A family is a struct of pointers: init puts the C functions in, then each ISA level
+ * overwrites what it does better. Hot code calls through the table, never through flags.
+ *
+ * A kernel is dumb: pointers, sizes, strides; no allocation, no threads, no graph types, cannot fail. It may over-read
+ * NPI_TAIL bytes behind a tensor and never over-writes. */
+#ifndef NPI_KERNEL_KERNELS_H
+#define NPI_KERNEL_KERNELS_H
+
+struct npi_kernels {
+    unsigned cpu; /* the flags it was made with */
+};
+void npi_kernels_init(struct npi_kernels *k, unsigned cpu);
+#endif

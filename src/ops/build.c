@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See build.h. */
+#include "ops/build.h"
+
+#include <string.h>
+
+#define FOLD_LIMIT_BYTES ((size_t)16 << 20)
+
+static int may_fold(const struct npi_graph *g, const struct npi_node *n) {
+    size_t in_bytes = 0, out_bytes = 0;
+    if (n->n_in == 0) return 0;
+    for (int i = 0; i < n->n_in; i++) {
+        if (n->in[i] < 0) continue;
+        const struct npi_view *v = &g->tensor[n->in[i]].v;
+        if (!v->data) return 0;
+        in_bytes += npi_view_bytes(v);
+    }
+    for (int i = 0; i < n->n_out; i++) out_bytes += npi_view_bytes(&g->tensor[n->out[i]].v);
+    if (out_bytes > FOLD_LIMIT_BYTES && out_bytes > in_bytes * 8) return 0;
+    if (n->op == NPI_OP_DEQUANTIZE) {
+        const int t = g->tensor[n->in[0]].v.dtype;
+        return t == NP_F16 || t == NP_BF16 || t == NP_F32;
+    }
+    return 1;
+}
+
+static int fold(struct npi_graph *g, int node, const struct npi_op_args *args) {
+    struct npi_node *n = &g->node[node];
+    struct npi_op_args a = *args;
+    void *scratch = NULL;
+    const size_t bytes = npi_op_scratch(&a);
+    if (bytes && !(scratch = npi_alloc(bytes))) return NP_ENOMEM;
+    a.scratch = scratch;
+    int r = 0;
+    for (int i = 0; i < n->n_out; i++) {
+        struct npi_view *v = &g->tensor[n->out[i]].v;
+        if (n->op == NPI_OP_RESHAPE) v->data = g->tensor[n->in[0]].v.data;
+        else if (!(v->data = npi_arena_alloc(g->mem, npi_view_bytes(v)))) r = NP_ENOMEM;
+    }
+    if (!r && n->op != NPI_OP_RESHAPE) npi_op_eval(&a);
+    npi_free(scratch);
+    if (!r) g->n_nodes--; /* it was the last one */
+    return r;
+}
+
+int npi_build(struct npi_graph *g, const struct npi_node *proto, const int *in, int n_in, int *out, int n_out, const char *const *out_name,
+              const struct npi_view *out_hint, struct np_error *err) {
+    const struct npi_op_info *info = &npi_op_info[proto->op];
+    char where[256];
+    for (int i = 0; i < n_in; i++)
+        if (in[i] >= g->n_tensors || in[i] < -1)
+            return npi_fail(err, NP_EFORMAT, "%s: input %d is not made by any node", npi_node_where(g, proto, where, sizeof where), i);
+    if (n_in < info->min_in || n_in > info->max_in || n_out < info->min_out || n_out > info->max_out)
+        return npi_fail(err, NP_EFORMAT, "%s: has %d inputs and %d outputs; takes %d to %d and gives %d to %d", npi_node_where(g, proto, where, sizeof where),
+                        n_in, n_out, info->min_in, info->max_in, info->min_out, info->max_out);
+    for (int i = 0; i < n_in; i++) {
+        if (in[i] < 0 && i < info->min_in) return npi_fail(err, NP_EFORMAT, "%s: input %d is missing", npi_node_where(g, proto, where, sizeof where), i);
+        if (i < 32 && info->const_in >> i & 1 && in[i] >= 0 && !g->tensor[in[i]].v.data)
+            return npi_fail(err, NP_EUNSUPPORTED, "%s: input %d ('%s') must be known when the model is loaded", npi_node_where(g, proto, where, sizeof where), i, g->tensor[in[i]].name);
+    }
+    const int k = npi_graph_node(g, proto->op, proto->name, in, n_in, n_out);
+    if (k < 0) return npi_fail(err, NP_ENOMEM, "%s: out of memory", g->path);
+    struct npi_node *n = &g->node[k];
+    n->a = proto->a;
+    n->act = proto->act;
+    n->res_before_act = proto->res_before_act;
+    for (int i = 0; i < n_out; i++) {
+        out[i] = n->out[i];
+        struct npi_tensor *t = &g->tensor[n->out[i]];
+        if (out_hint) t->v = out_hint[i];
+        if (out_name && out_name[i] && *out_name[i]) {
+            t->name = npi_arena_strndup(g->mem, out_name[i], strlen(out_name[i]));
+            if (!t->name) return npi_fail(err, NP_ENOMEM, "%s: out of memory", g->path);
+        }
+    }
+    const struct npi_view **store = npi_arena_array(g->mem, const struct npi_view *, n_in + 1);
+    if (!store) return npi_fail(err, NP_ENOMEM, "%s: out of memory", g->path);
+    struct npi_op_args a;
+    npi_op_args_init(&a, g, n, store);
+    const int r = npi_op_infer(&a, err);
+    if (r < 0) return npi_fail_prefix(err, r, "%s", npi_node_where(g, n, where, sizeof where));
+    for (int i = 0; i < n_out; i++)
+        if (npi_view_bytes(&g->tensor[out[i]].v) > (size_t)1 << 34) /* 16 GiB: no pose net, but a hostile file */
+            return npi_fail(err, NP_ELIMIT, "%s: output %d is larger than 16 GiB", npi_node_where(g, n, where, sizeof where), i);
+    if (may_fold(g, n) && fold(g, k, &a) < 0) return npi_fail(err, NP_ENOMEM, "%s: out of memory while folding", g->path);
+    return 0;
+}
+
+int npi_build1(struct npi_graph *g, const struct npi_node *proto, const int *in, int n_in, struct np_error *err) {
+    int out = -1;
+    const int r = npi_build(g, proto, in, n_in, &out, 1, NULL, NULL, err);
+    return r < 0 ? r : out;
+}
+
+int npi_build_transpose(struct npi_graph *g, const char *name, int x, const int *perm, struct np_error *err) {
+    struct npi_node n = { .op = NPI_OP_TRANSPOSE, .name = name };
+    for (int i = 0; i < g->tensor[x].v.rank; i++) n.a.transpose.perm[i] = perm[i];
+    return npi_build1(g, &n, &x, 1, err);
+}
+
+int npi_build_reshape(struct npi_graph *g, const char *name, int x, int rank, const int64_t *dims, struct np_error *err) {
+    struct npi_node n = { .op = NPI_OP_RESHAPE, .name = name };
+    n.a.shape.rank = rank;
+    for (int i = 0; i < rank; i++) n.a.shape.dims[i] = dims[i];
+    return npi_build1(g, &n, &x, 1, err);
+}
