@@ -33,6 +33,8 @@ struct npi_step {
     int64_t macs;              /* 0 when not a product */
     /* set by a binder that can work in place: output 0 takes the memory of input `inplace_of` if that one dies here; -1 none */
     int inplace_of;
+    /* bit i: input i is a constant that the binder has packed; run() never reads it, so its original is dropped after planning */
+    unsigned packed_in;
 };
 
 /* What a binder gets. */
@@ -53,10 +55,10 @@ int npi_bind_generic(struct npi_binder *b, const struct npi_node *n, struct npi_
 
 struct npi_plan {
     struct npi_step *step; int n_steps;
-    int64_t *offset;           /* [n_tensors]: arena offset, -1: not in the arena */
-    int *alias;                /* [n_tensors]: tensor whose memory it shares (Reshape), -1 none */
+    int64_t *offset;           /* [n_tensors]: arena offset, -1: a constant, or unused */
+    int *root;                 /* [n_tensors]: tensor whose memory it shares (Reshape, in-place steps); itself if none */
     size_t arena_bytes, scratch_bytes; /* scratch: of one worker */
-    size_t weights_bytes;
+    int64_t macs;
 };
 int npi_plan_make(struct npi_plan *out, const struct npi_graph *g, const struct npi_kernels *k, struct npi_arena *mem, int reference_only, struct np_error *err);
 #endif

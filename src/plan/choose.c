@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ordered list of binders: for each node the first that fits makes the step. */
+#include "plan/choose.h"
+
+static const npi_bind_fn binders[] = {
+    npi_bind_generic,
+};
+
+int npi_choose(struct npi_binder *b, const struct npi_node *n, int reference_only, struct npi_step *s) {
+    const int count = (int)(sizeof binders / sizeof *binders);
+    for (int i = reference_only ? count - 1 : 0; i < count; i++) {
+        *s = (struct npi_step){ .inplace_of = -1 };
+        const int r = binders[i](b, n, s);
+        if (r) return r;
+    }
+    return npi_fail(b->err, NP_EINTERNAL, "no binder took '%s'", n->name);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Graph to plan: bind a step for each node, let Reshape and in-place steps share memory, lay the rest out in one arena. */
+#include "plan/plan.h"
+#include "plan/arena.h"
+#include "plan/choose.h"
+
+#include <string.h>
+
+/* Follows the chain of shared memory to its owner. */
+static int root_of(const int *root, int t) {
+    while (root[t] != t) t = root[t];
+    return t;
+}
+
+static int64_t node_macs(const struct npi_graph *g, const struct npi_node *n) {
+    if (n->n_in < 2 || n->in[1] < 0) return 0;
+    const struct npi_view *w = &g->tensor[n->in[1]].v, *y = &g->tensor[n->out[0]].v, *x = &g->tensor[n->in[0]].v;
+    const int64_t out = npi_view_count(y);
+    switch (n->op) {
+    case NPI_OP_CONV2D: return w->rank == 4 ? out * w->d[1] * w->d[2] * w->d[3] : 0;
+    case NPI_OP_DWCONV2D: return w->rank >= 2 ? out * w->d[0] * w->d[1] : 0;
+    case NPI_OP_CONVT2D: return w->rank == 4 ? npi_view_count(x) * w->d[0] * w->d[1] * w->d[2] : 0;
+    case NPI_OP_FULLY_CONNECTED: return w->rank >= 1 ? out * w->d[w->rank - 1] : 0;
+    case NPI_OP_MATMUL: return x->rank ? out * x->d[n->a.matmul.ta && x->rank > 1 ? x->rank - 2 : x->rank - 1] : 0;
+    default: return 0;
+    }
+}
+
+/* May out 0 of this step take the memory of input i? Only when that memory dies here and is not a constant. */
+static void try_inplace(const struct npi_graph *g, const struct npi_node *n, const struct npi_step *s, int *root, const int *last_use, const char *is_const, int step) {
+    if (s->inplace_of < 0 || s->inplace_of >= n->n_in) return;
+    const int x = n->in[s->inplace_of], y = n->out[0];
+    if (x < 0) return;
+    const int rx = root_of(root, x);
+    if (is_const[rx] || last_use[rx] != step || npi_view_bytes(&g->tensor[y].v) > npi_view_bytes(&g->tensor[rx].v)) return;
+    root[y] = rx;
+}
+
+int npi_plan_make(struct npi_plan *out, const struct npi_graph *g, const struct npi_kernels *k, struct npi_arena *mem, int reference_only, struct np_error *err) {
+    struct npi_plan p = { 0 };
+    struct npi_arena tmp;
+    npi_arena_init(&tmp, 0);
+    int r = NP_ENOMEM;
+    const size_t nt = (size_t)g->n_tensors + 1;
+    struct npi_graph_index ix;
+    int *last_use = npi_arena_array(&tmp, int, nt);
+    char *is_const = npi_arena_array(&tmp, char, nt);
+    struct npi_life *life = npi_arena_array(&tmp, struct npi_life, nt);
+    p.offset = npi_arena_array(mem, int64_t, nt);
+    p.root = npi_arena_array(mem, int, nt);
+    p.step = npi_arena_array(mem, struct npi_step, g->n_nodes + 1);
+    if (!last_use || !is_const || !life || !p.offset || !p.root || !p.step || npi_graph_index(g, &tmp, &ix) < 0) goto done;
+    for (int t = 0; t < g->n_tensors; t++) {
+        p.root[t] = t;
+        p.offset[t] = -1;
+        last_use[t] = -1;
+        is_const[t] = g->tensor[t].v.data != NULL;
+    }
+    struct npi_binder b = { .g = g, .k = k, .mem = mem, .n_users = ix.n_users, .err = err };
+
+    /* 1. Steps; Reshape becomes shared memory. Steps are numbered as they are made, nodes that vanish have none. */
+    for (int i = 0; i < g->n_nodes; i++) {
+        const struct npi_node *n = &g->node[i];
+        const struct npi_op_def *d = npi_op_def(n->op);
+        if (d && d->flags & NPI_OPF_ALIAS && n->n_out == 1 && !is_const[n->in[0]]) {
+            p.root[n->out[0]] = root_of(p.root, n->in[0]);
+            continue;
+        }
+        struct npi_step *s = &p.step[p.n_steps];
+        if ((r = npi_choose(&b, n, reference_only, s)) < 0) goto done;
+        r = NP_ENOMEM;
+        s->node = i;
+        s->macs = node_macs(g, n);
+        p.macs += s->macs;
+        if (s->scratch_bytes > p.scratch_bytes) p.scratch_bytes = s->scratch_bytes;
+        p.n_steps++;
+    }
+    /* 2. Last use of each block of memory, in steps; graph outputs live on. */
+    for (int s = 0; s < p.n_steps; s++) {
+        const struct npi_node *n = &g->node[p.step[s].node];
+        for (int i = 0; i < n->n_in; i++)
+            if (n->in[i] >= 0) last_use[root_of(p.root, n->in[i])] = s;
+    }
+    for (int i = 0; i < g->n_outputs; i++) last_use[root_of(p.root, g->output[i])] = p.n_steps;
+    /* 3. In-place steps, in order: a block that is taken over lives as long as its new content. */
+    for (int s = 0; s < p.n_steps; s++) {
+        const struct npi_node *n = &g->node[p.step[s].node];
+        const int y = n->out[0];
+        if (y < 0 || p.root[y] != y) continue;
+        const int until = last_use[y];
+        try_inplace(g, n, &p.step[s], p.root, last_use, is_const, s);
+        if (p.root[y] != y) last_use[p.root[y]] = until > s ? until : s;
+    }
+    /* 4. Live ranges and offsets. Graph inputs are written before step 0. */
+    for (int t = 0; t < g->n_tensors; t++) life[t].first = p.n_steps + 1;
+    for (int i = 0; i < g->n_inputs; i++) {
+        const int t = g->input[i];
+        if (!is_const[t]) life[t] = (struct npi_life){ npi_view_bytes(&g->tensor[t].v), -1, last_use[t], 0 };
+    }
+    for (int s = 0; s < p.n_steps; s++) {
+        const struct npi_node *n = &g->node[p.step[s].node];
+        for (int i = 0; i < n->n_out; i++) {
+            const int t = n->out[i];
+            if (t < 0 || p.root[t] != t) continue;
+            life[t] = (struct npi_life){ npi_view_bytes(&g->tensor[t].v), s, last_use[t] > s ? last_use[t] : s, 0 };
+        }
+    }
+    for (int t = 0; t < g->n_tensors; t++)
+        if (life[t].first <= p.n_steps) life[t].bytes = npi_align_up(life[t].bytes, NPI_ALIGN) + NPI_TAIL;
+    p.arena_bytes = npi_arena_plan(life, g->n_tensors);
+    if (p.arena_bytes == SIZE_MAX) goto done;
+    if (p.arena_bytes > (size_t)1 << 34) {
+        r = npi_fail(err, NP_ELIMIT, "%s: needs %zu MiB for activations; give a smaller input", g->path, p.arena_bytes >> 20);
+        goto done;
+    }
+    for (int t = 0; t < g->n_tensors; t++)
+        if (life[p.root[t] == t ? t : root_of(p.root, t)].bytes) p.offset[t] = life[root_of(p.root, t)].offset;
+    for (int t = 0; t < g->n_tensors; t++) p.root[t] = root_of(p.root, t);
+    p.scratch_bytes = npi_align_up(p.scratch_bytes, NPI_ALIGN);
+    *out = p;
+    r = 0;
+done:
+    npi_arena_free(&tmp);
+    return r == NP_ENOMEM ? npi_fail(err, r, "%s: out of memory while planning", g->path) : r;
+}
