@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kernel families under test, one line each: X(name) stands for `const struct ck_family ck_name` in check_name.c. */
+#ifndef NPI_TESTS_KERNEL_FAMILIES_H
+#define NPI_TESTS_KERNEL_FAMILIES_H
+
+#define CK_FAMILIES(X) \
+    X(self)            \
+    /* end */
+
+#endif
