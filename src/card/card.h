@@ -73,8 +73,8 @@ const struct npi_card *npi_card_find_by_file(const char *path);
 struct npi_card_io { const struct np_tensor_info *in, *out; int n_in, n_out; };
 int npi_card_guess(struct npi_card *out, const struct npi_card_io *io, char *why, size_t why_size);
 /* ConvNeXtPose variant ("xs", "s", "m", "l", or NULL) of a volume output [1][h][w][c] or [1][c][h][w], or [1][J][D][h][w]. The grid and D tell
- * 32 from 64; XS and S (M and L) differ inside the net only, so weights_bytes (0: unknown, gives the smaller) decides. */
-const char *npi_card_convnextpose_variant(const struct np_tensor_info *out, size_t weights_bytes);
+ * XS, S from M, L; within a pair only the number of parameters does (0: unknown, gives the smaller). */
+const char *npi_card_convnextpose_variant(const struct np_tensor_info *out, int64_t n_params);
 
 /* Keypoint sets, in order; NULL past the end. */
 const struct np_keypoint_set *npi_keypoint_set_at(int i);
