@@ -4,9 +4,12 @@
 #define NPI_OPS_FAMILIES_H
 #include "ops/ops.h"
 
-/* extern const struct npi_op_family npi_ops_unary; … */
+/* elementwise, reductions, moving data */
+extern const struct npi_op_family npi_ops_unary, npi_ops_binary, npi_ops_cast, npi_ops_where, npi_ops_reduce, npi_ops_move, npi_ops_pad, npi_ops_gather, npi_ops_index, npi_ops_block;
 
 #define NPI_OP_FAMILIES NULL, \
+    &npi_ops_unary, &npi_ops_binary, &npi_ops_cast, &npi_ops_where, &npi_ops_reduce, \
+    &npi_ops_move, &npi_ops_pad, &npi_ops_gather, &npi_ops_index, &npi_ops_block, \
     /* end */
 
 #endif
