@@ -5,6 +5,7 @@
 
 #define CK_FAMILIES(X) \
     X(self)            \
+    X(gemm_q8)         \
     /* end */
 
 #endif

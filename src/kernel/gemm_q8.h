@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* 8-bit GEMM, the inner part of every quantized convolution and fully connected layer.
+ *
+ *   A tile (scratch, made by copy_a)         panel (packed once)                y: rows of channels
+ *   rows x k, what the level wants:     x    bias[nr] scale[nr] weights   ->    int8 or uint8
+ *   u8 (VNNI) or x - zx as int16 (else)      [k/kr][nr][kr]
+ *
+ *   acc = bias[c] + sum (x - zx)(w - zw)     exact in 32 bits
+ *   y   = clamp(zy + rint((float)acc * scale[c]), lo, hi)
+ *
+ * All levels give the same bytes. VNNI multiplies unsigned by signed bytes: x becomes u8 by flipping the top bit, w is kept
+ * as int8 (w - 128 where the file has uint8), what that adds is taken out through the bias and, when the weights then still have
+ * a zero point, through the sum of each row of A. The other levels work on differences in int16 and need neither. */
+#ifndef NPI_KERNEL_GEMM_Q8_H
+#define NPI_KERNEL_GEMM_Q8_H
+#include <stddef.h>
+#include <stdint.h>
+
+#define NPI_Q8_ROWS 48 /* rows of an A tile: a multiple of what each kernel takes at a time */
+
+/* What becomes of the accumulators. Everything is in signed bytes; `flip` (0 or 0x80) makes them the bytes of y's type. */
+struct npi_q8_out { int32_t zy; int32_t lo, hi; uint32_t flip; };
+
+struct npi_gemm_q8_tile {
+    const void *a; size_t lda;    /* A tile; bytes from row to row, a multiple of 4. Rows up to the next multiple of 48 are readable */
+    const int32_t *row;           /* [rows]: what to add to a row's accumulators; NULL: nothing */
+    const void *panel;            /* npi_gemm_q8_pack */
+    int rows, groups, nc;         /* valid rows; groups of kr along k; valid channels of the panel, 1..nr */
+    uint8_t *y; size_t ldy;       /* first channel of the panel in the first row; bytes from row to row */
+    struct npi_q8_out out;
+};
+
+struct npi_gemm_q8 {
+    const char *name;
+    void (*tile)(const struct npi_gemm_q8_tile *t);
+    /* n elements of x into the A tile; may read NPI_TAIL bytes behind src and write 64 bytes behind the end of dst. */
+    void (*copy_a)(void *dst, const uint8_t *src, size_t n, int is_u8, int zx);
+    int nr, granule;              /* channels of a panel; the last one is cut to a multiple of granule */
+    int kr, a_bytes;              /* elements of k that lie together; bytes of an A element: 1 (VNNI) or 2 */
+};
+
+/* What a layer looks like to the packer. */
+struct npi_gemm_q8_layer {
+    const void *w; int w_u8, zw;  /* [n][k] */
+    int n, k;
+    int zx;                       /* zero point of x in its own type; x_u8 says which */
+    int x_u8;
+    const int32_t *bias;          /* [n] or NULL */
+    const float *scale;           /* [n]: sx * sw[c] / sy */
+};
+
+struct npi_kernels;
+void npi_gemm_q8_init(struct npi_gemm_q8 *g, unsigned cpu);
+void npi_gemm_q8_init_x86(struct npi_gemm_q8 *g, unsigned cpu);
+
+static inline int npi_gemm_q8_groups(const struct npi_gemm_q8 *g, int k) { return (k + g->kr - 1) / g->kr; }
+static inline int npi_gemm_q8_panels(const struct npi_gemm_q8 *g, int n) { return (n + g->nr - 1) / g->nr; }
+/* Channels a panel is packed with: nr, less for the last one. */
+int npi_gemm_q8_width(const struct npi_gemm_q8 *g, int n, int panel);
+size_t npi_gemm_q8_panel_bytes(const struct npi_gemm_q8 *g, int n, int k, int panel); /* a multiple of 64 */
+void npi_gemm_q8_pack(const struct npi_gemm_q8 *g, void *dst, const struct npi_gemm_q8_layer *l, int panel); /* dst zeroed */
+/* 128 - zw when the kernel needs row sums, else 0: row[i] = that * (sum of A row i - k * zx as u8). */
+int npi_gemm_q8_row_factor(const struct npi_gemm_q8 *g, const struct npi_gemm_q8_layer *l);
+void npi_gemm_q8_row_sums(int32_t *row, const void *a, size_t lda, int rows, int k, int factor, int zx_u8);
+
+/* Place of channel c in a panel of `width` channels. The pack instructions work in 128-bit lanes: the channels lie permuted
+ * in the panel so that they come out in order. A vector has `granule` channels. */
+int npi_gemm_q8_slot(const struct npi_gemm_q8 *g, int width, int c);
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* 8-bit GEMM for AVX2: differences to the zero points in int16, pairs of products with vpmaddwd, exact. (vpmaddubsw would
+ * do twice the products an instruction, but saturates at 16 bits.) */
+#define DOT(acc, a, b) _mm256_add_epi32((acc), _mm256_madd_epi16((a), (b)))
+#define NAME(x) x##_avx2
+#include "kernel/x86/gemm_q8_ymm.h"
+
+#include "kernel/x86/gemm_q8.h"
+
+static void copy_a_avx2(void *dst, const uint8_t *src, size_t n, int is_u8, int zx) {
+    const __m256i z = _mm256_set1_epi16((short)zx);
+    int16_t *const d = dst;
+    for (size_t i = 0; i < n; i += 16) {
+        const __m128i b = _mm_loadu_si128((const void *)(src + i));
+        _mm256_storeu_si256((void *)(d + i), _mm256_sub_epi16(is_u8 ? _mm256_cvtepu8_epi16(b) : _mm256_cvtepi8_epi16(b), z));
+    }
+}
+
+void npi_gemm_q8_init_avx2(struct npi_gemm_q8 *g) {
+    *g = (struct npi_gemm_q8){ .name = "gemm_q8_6x16_avx2", .tile = tile_avx2, .copy_a = copy_a_avx2, .nr = 16, .granule = 8, .kr = 2, .a_bytes = 2 };
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Chooses the level of the 8-bit GEMM. */
+#include "cpu/cpu.h"
+#include "kernel/x86/gemm_q8.h"
+
+void npi_gemm_q8_init_x86(struct npi_gemm_q8 *g, unsigned cpu) {
+    if (cpu & NPI_CPU_AVX2) npi_gemm_q8_init_avx2(g);
+    if (cpu & NPI_CPU_AVX_VNNI) npi_gemm_q8_init_avx_vnni(g);
+    if (cpu & NPI_CPU_AVX512 && !(cpu & NPI_CPU_AVX_VNNI)) npi_gemm_q8_init_avx512(g);
+    if (cpu & NPI_CPU_AVX512_VNNI) npi_gemm_q8_init_avx512_vnni(g);
+}

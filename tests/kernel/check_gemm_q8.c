@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* 8-bit GEMM: each level packs its own A tile and panels from the same layer; the output bytes must be equal to C's. Benched on
+ * whole matrices, as the convolution step calls it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "check.h"
+
+struct job {
+    const struct npi_gemm_q8 *g;
+    struct npi_gemm_q8_layer l;
+    struct npi_q8_out out;
+    const uint8_t *x;
+    char *panels, *a;
+    int32_t *row;
+    uint8_t *y;
+    int m;
+};
+
+static size_t panels_bytes(const struct npi_gemm_q8 *g, int n, int k) {
+    size_t s = 0;
+    for (int p = 0; p < npi_gemm_q8_panels(g, n); p++) s += npi_gemm_q8_panel_bytes(g, n, k, p);
+    return s;
+}
+static size_t a_stride(const struct npi_gemm_q8 *g, int k) { return (size_t)npi_gemm_q8_groups(g, k) * (size_t)(g->kr * g->a_bytes); }
+
+static void pack(struct job *j) {
+    char *p = j->panels;
+    for (int i = 0; i < npi_gemm_q8_panels(j->g, j->l.n); i++) {
+        npi_gemm_q8_pack(j->g, p, &j->l, i);
+        p += npi_gemm_q8_panel_bytes(j->g, j->l.n, j->l.k, i);
+    }
+}
+
+/* m x n outputs from m rows of k bytes. */
+static void multiply(void *arg) {
+    struct job *j = arg;
+    const struct npi_gemm_q8 *g = j->g;
+    const int n = j->l.n, k = j->l.k, factor = npi_gemm_q8_row_factor(g, &j->l);
+    const size_t lda = a_stride(g, k);
+    for (int m0 = 0; m0 < j->m; m0 += NPI_Q8_ROWS) {
+        const int rows = j->m - m0 < NPI_Q8_ROWS ? j->m - m0 : NPI_Q8_ROWS;
+        if ((size_t)k * (size_t)g->a_bytes == lda) g->copy_a(j->a, j->x + (size_t)m0 * (size_t)k, (size_t)rows * (size_t)k, j->l.x_u8, j->l.zx);
+        else for (int r = 0; r < rows; r++) g->copy_a(j->a + (size_t)r * lda, j->x + (size_t)(m0 + r) * (size_t)k, (size_t)k, j->l.x_u8, j->l.zx);
+        if (factor) npi_gemm_q8_row_sums(j->row, j->a, lda, rows, k, factor, j->l.x_u8 ? j->l.zx : j->l.zx + 128);
+        const char *p = j->panels;
+        for (int i = 0; i < npi_gemm_q8_panels(g, n); i++) {
+            const int c0 = i * g->nr;
+            const struct npi_gemm_q8_tile t = { .a = j->a, .lda = lda, .row = factor ? j->row : NULL, .panel = p, .rows = rows,
+                .groups = npi_gemm_q8_groups(g, k), .nc = n - c0 < g->nr ? n - c0 : g->nr, .y = j->y + (size_t)m0 * (size_t)n + c0, .ldy = (size_t)n, .out = j->out };
+            g->tile(&t);
+            p += npi_gemm_q8_panel_bytes(g, n, k, i);
+        }
+    }
+}
+
+static void check_copy(struct ck *c) {
+    const struct npi_gemm_q8 *g = &c->k->gemm_q8;
+    if (!ck_fn(c, "gemm_q8 copy_a", g->copy_a, c->ref->gemm_q8.copy_a)) return;
+    for (int n = 1; n < 200; n += n < 70 ? 1 : 13) {
+        for (int u8 = 0; u8 < 2; u8++) {
+            ck_case(c, "n=%d u8=%d", n, u8);
+            const int zx = u8 ? ck_range(c, 0, 255) : ck_range(c, -128, 127);
+            const size_t bytes = (size_t)(n * g->a_bytes);
+            uint8_t *x = ck_in(c, (size_t)n, 1), *got = ck_out(c, bytes + 64, 64), *want = ck_out(c, bytes, 64);
+            ck_fill_bytes(c, x, (size_t)n);
+            for (int i = 0; i < n; i++) {
+                if (g->a_bytes == 1) want[i] = u8 ? x[i] : x[i] ^ 0x80;
+                else ((int16_t *)(void *)want)[i] = (int16_t)((u8 ? x[i] : (int8_t)x[i]) - zx);
+            }
+            g->copy_a(got, x, (size_t)n, u8, zx);
+            ck_equal_bytes(c, got, want, bytes);
+        }
+    }
+}
+
+static void one(struct ck *c, int m, int n, int k) {
+    const int xu = (int)(ck_rand(c) & 1), wu = (int)(ck_rand(c) & 1), yu = (int)(ck_rand(c) & 1), extreme = ck_range(c, 0, 7) == 0;
+    struct npi_gemm_q8_layer l = { .w_u8 = wu, .zw = wu ? ck_range(c, 0, 3) ? ck_range(c, 0, 255) : 128 : ck_range(c, 0, 7) ? 0 : ck_range(c, -128, 127),
+                                   .n = n, .k = k, .x_u8 = xu, .zx = ck_range(c, 0, 255) - (xu ? 0 : 128) };
+    ck_case(c, "m=%d n=%d k=%d x %s zero %d w %s zero %d y %s%s", m, n, k, xu ? "u8" : "i8", l.zx, wu ? "u8" : "i8", l.zw, yu ? "u8" : "i8", extreme ? " extreme" : "");
+    uint8_t *x = ck_in(c, (size_t)(m * k), 1), *w = ck_in(c, (size_t)(n * k), 1);
+    int32_t *bias = ck_in(c, (size_t)n * 4, 4);
+    float *scale = ck_in(c, (size_t)n * 4, 4);
+    ck_fill_bytes(c, x, (size_t)(m * k));
+    ck_fill_bytes(c, w, (size_t)(n * k));
+    if (extreme) memset(x, xu ? 255 : 127, (size_t)(m * k)), memset(w, wu ? 255 : 0x80, (size_t)(n * k));
+    for (int i = 0; i < n; i++) {
+        bias[i] = ck_range(c, -20000, 20000) * (extreme ? 100000 : 1);
+        scale[i] = (ck_range(c, 0, 9) ? .02f : 3e6f) * (1.1f + ck_randf(c)) / (float)(k + 4);
+    }
+    l.w = w;
+    l.bias = ck_range(c, 0, 3) ? bias : NULL;
+    l.scale = scale;
+    struct npi_q8_out out = { .zy = ck_range(c, -128, 127), .lo = -128, .hi = 127, .flip = yu ? 0x80 : 0 };
+    if (ck_range(c, 0, 1)) out.lo = ck_range(c, -128, 127), out.hi = ck_range(c, out.lo, 127);
+    uint8_t *y[2];
+    for (int which = 0; which < 2; which++) {
+        const struct npi_gemm_q8 *g = which ? &c->ref->gemm_q8 : &c->k->gemm_q8;
+        struct job j = { .g = g, .l = l, .out = out, .x = x, .m = m };
+        j.panels = ck_in(c, panels_bytes(g, n, k), 64);
+        j.a = ck_in(c, a_stride(g, k) * NPI_Q8_ROWS + 64, 64);
+        j.row = ck_in(c, NPI_Q8_ROWS * 4, 4);
+        j.y = y[which] = ck_out(c, (size_t)(m * n), 1);
+        pack(&j);
+        multiply(&j);
+    }
+    ck_equal_u8(c, y[0], y[1], (size_t)(m * n));
+}
+
+static void check(struct ck *c) {
+    check_copy(c);
+    if (!ck_fn(c, "gemm_q8 tile", c->k->gemm_q8.tile, c->ref->gemm_q8.tile)) return;
+    for (int n = 1; n < 132; n += n < 70 ? 1 : 7) one(c, ck_range(c, 1, 60), n, ck_range(c, 1, 40));
+    for (int m = 1; m < 100; m++) one(c, m, ck_range(c, 1, 130), ck_range(c, 1, 40));
+    for (int k = 1; k < 70; k++) one(c, ck_range(c, 1, 20), ck_range(c, 1, 130), k);
+    one(c, 7, 70, 2000);
+}
+
+static void call_bench(struct ck *c, const char *shape, int m, int n, int k) {
+    struct job j = { .g = &c->k->gemm_q8, .m = m, .out = { 3, -128, 127, 0 } };
+    j.l = (struct npi_gemm_q8_layer){ .n = n, .k = k, .zx = -5 };
+    uint8_t *x = npi_alloc((size_t)(m * k)), *w = npi_alloc((size_t)(n * k));
+    float *scale = npi_alloc((size_t)n * 4);
+    j.panels = npi_alloc(panels_bytes(j.g, n, k));
+    j.a = npi_alloc(a_stride(j.g, k) * NPI_Q8_ROWS + 64);
+    j.row = npi_alloc(NPI_Q8_ROWS * 4);
+    j.y = npi_alloc((size_t)(m * n));
+    ck_fill_bytes(c, x, (size_t)(m * k));
+    ck_fill_bytes(c, w, (size_t)(n * k));
+    for (int i = 0; i < n; i++) scale[i] = .001f;
+    j.x = x;
+    j.l.w = w;
+    j.l.scale = scale;
+    pack(&j);
+    ck_bench(c, j.g->name, shape, multiply, &j, 2. * m * n * k);
+    npi_free(x);
+    npi_free(w);
+    npi_free(scale);
+    npi_free(j.panels);
+    npi_free(j.a);
+    npi_free(j.row);
+    npi_free(j.y);
+}
+
+static void bench(struct ck *c) {
+    struct ck_shape s;
+    int pos = 0;
+    if (!ck_bench_fn(c, c->k->gemm_q8.tile)) return;
+    while (ck_shape(c, "gemm_q8", &s, &pos)) call_bench(c, s.name, ck_get(&s, "m", 64), ck_get(&s, "n", 64), ck_get(&s, "k", 64));
+}
+
+const struct ck_family ck_gemm_q8 = { "gemm_q8", check, bench };
