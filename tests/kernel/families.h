@@ -6,6 +6,7 @@
 #define CK_FAMILIES(X) \
     X(self)            \
     X(gemm_q8)         \
+    X(dwconv_q8)       \
     /* end */
 
 #endif

@@ -3,54 +3,7 @@
  *   DOT(acc, a, b)   acc + products of the kr elements in each 32-bit lane (a: A, broadcast; b: weights)
  *   NAME(x)          x with the level behind it
  * A panel has 1 or 2 vectors of 8 channels; 12 accumulators, 6x16 or 12x8. */
-#include <immintrin.h>
-
-#include "kernel/gemm_q8.h"
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE void put_bytes(uint8_t *y, __m128i b, int n) {
-    uint64_t v = (uint64_t)_mm_cvtsi128_si64(b);
-    if (n >= 16) {
-        _mm_storeu_si128((void *)y, b);
-        return;
-    }
-    if (n >= 8) {
-        __builtin_memcpy(y, &v, 8);
-        v = (uint64_t)_mm_extract_epi64(b, 1);
-        y += 8;
-    }
-    if (n & 4) {
-        __builtin_memcpy(y, &v, 4);
-        v >>= 32;
-        y += 4;
-    }
-    if (n & 2) {
-        __builtin_memcpy(y, &v, 2);
-        v >>= 16;
-        y += 2;
-    }
-    if (n & 1) *y = (uint8_t)v;
-}
-
-/* One row of accumulators to bytes. Packing works in 128-bit lanes; npi_gemm_q8_slot has put the channels so that they come out in order. */
-INLINE void put(const __m256i *acc, const __m256 *scale, int nv, const struct npi_gemm_q8_tile *t, uint8_t *y) {
-    const __m256 top = _mm256_set1_ps((float)(t->out.hi - t->out.zy));
-    const __m128i zy = _mm_set1_epi16((short)t->out.zy), lo = _mm_set1_epi8((char)t->out.lo), flip = _mm_set1_epi8((char)t->out.flip);
-    __m256i v[2];
-#pragma GCC unroll 2
-    for (int j = 0; j < nv; j++) v[j] = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(acc[j]), scale[j]), top));
-    __m128i p, q;
-    if (nv == 2) {
-        const __m256i w = _mm256_packs_epi32(v[0], v[1]);
-        p = _mm_adds_epi16(_mm256_castsi256_si128(w), zy);
-        q = _mm_adds_epi16(_mm256_extracti128_si256(w, 1), zy);
-    } else {
-        p = _mm_adds_epi16(_mm_packs_epi32(_mm256_castsi256_si128(v[0]), _mm256_extracti128_si256(v[0], 1)), zy);
-        q = p;
-    }
-    put_bytes(y, _mm_xor_si128(_mm_max_epi8(_mm_packs_epi16(p, q), lo), flip), t->nc);
-}
+#include "kernel/x86/q8_avx2.h"
 
 INLINE void rows(const struct npi_gemm_q8_tile *t, int r0, int n, int mr, int nv) {
     const char *const a = (const char *)t->a + (size_t)r0 * t->lda;
@@ -79,10 +32,11 @@ INLINE void rows(const struct npi_gemm_q8_tile *t, int r0, int n, int mr, int nv
     __m256 scale[2];
 #pragma GCC unroll 2
     for (int j = 0; j < nv; j++) scale[j] = _mm256_loadu_ps((const float *)(const void *)((const char *)t->panel + nv * 32 + j * 32));
+    const struct q8_put o = q8_put_init(&t->out);
     uint8_t *const y = t->y + (size_t)r0 * t->ldy;
 #pragma GCC unroll 12
     for (int i = 0; i < mr; i++)
-        if (i < n) put(acc[i], scale, nv, t, y + (size_t)i * t->ldy);
+        if (i < n) q8_put(&o, acc[i], scale, nv, t->nc, y + (size_t)i * t->ldy);
 }
 
 #define STEPS(fn, nv, mr, m2, m1)                                                                                              \
