@@ -13,7 +13,7 @@
     /* convolution family: x, weights, bias?, residual? */                                                               \
     X(CONV2D,          "Conv2D",          2, 4, 1, 1, 0x0)   /* w [co][kh][kw][ci/groups] */                             \
     X(DWCONV2D,        "DepthwiseConv2D", 2, 4, 1, 1, 0x0)   /* w [kh][kw][c*multiplier], output channel c*mult+m */     \
-    X(CONVT2D,         "ConvTranspose2D", 2, 3, 1, 1, 0x0)   /* w [co/groups][kh][kw][ci]: see ops/convt.c */            \
+    X(CONVT2D,         "ConvTranspose2D", 2, 3, 1, 1, 0x0)   /* w [co][kh][kw][ci/groups]: see ops/convt.c */            \
     X(FULLY_CONNECTED, "FullyConnected",  2, 4, 1, 1, 0x0)   /* x [...,k], w [n][k], bias [n] -> [...,n] */              \
     X(MATMUL,          "MatMul",          2, 2, 1, 1, 0x0)   /* numpy batched matmul; a.matmul.ta/tb swap last two dims */ \
     X(MAXPOOL2D,       "MaxPool2D",       1, 1, 1, 2, 0x0)                                                               \

@@ -31,6 +31,7 @@ struct npi_op_def {
 #define NPI_OPF_QUANT 1u      /* eval itself handles quantized tensors; otherwise the wrapper in ops/qwrap.c dequantizes, runs in f32, quantizes */
 #define NPI_OPF_INPLACE 2u    /* out[0] may share memory with in[0] when sizes match */
 #define NPI_OPF_ALIAS 4u      /* out[0] is in[0] with another shape: no work at all */
+#define NPI_OPF_ACT 8u        /* eval applies node->act itself (it may have to come before a residual) */
 
 /* NULL: the op has no implementation (verify and import refuse it by name). ops/table.c lists the families. */
 const struct npi_op_def *npi_op_def(enum npi_op op);

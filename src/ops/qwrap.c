@@ -1,8 +1,143 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs an op that knows only real numbers on quantized operands: dequantize each, run in f32, apply the activation,
- * quantize the outputs. Exact to one quantization step by construction. */
-#include "ops/ops.h"
+ * quantize the outputs. Exact to one quantization step by construction.
+ *
+ *   scratch: | shadow views of inputs | pointers to them | shadow views of outputs | f32 inputs | f32 outputs | the op's own |
+ *
+ * An output whose hint carries an integer type and parameters keeps them; any other f32 output becomes f32. */
+#include "ops/quantize.h"
 
-int npi_qwrap_infer(const struct npi_op_def *d, const struct npi_op_args *a, struct np_error *err) { return d->infer(a, err); }
-size_t npi_qwrap_scratch(const struct npi_op_def *d, const struct npi_op_args *a) { return d->scratch ? d->scratch(a) : 0; }
-void npi_qwrap_eval(const struct npi_op_def *d, const struct npi_op_args *a) { d->eval(a); }
+#define MAX_OUT 4
+
+/* Views and argument block of the inner run, laid out in one block of memory. */
+struct shadow {
+    struct npi_op_args a;
+    struct npi_view *in, *out;
+    const struct npi_view **inv;
+};
+
+static size_t head_bytes(const struct npi_op_args *a) {
+    return npi_align_up((size_t)a->n_in * (sizeof(struct npi_view) + sizeof(void *)) + MAX_OUT * sizeof(struct npi_view), NPI_ALIGN);
+}
+static size_t f32_bytes(const struct npi_view *v) { return npi_align_up((size_t)npi_view_count(v) * sizeof(float), NPI_ALIGN); }
+
+/* `block` has head_bytes(). Quantized inputs turn into f32 views without data, quantized outputs too. */
+static void shadow_init(struct shadow *s, const struct npi_op_args *a, void *block) {
+    s->a = *a;
+    s->in = block;
+    s->out = s->in + a->n_in;
+    s->inv = (const struct npi_view **)(void *)(s->out + MAX_OUT);
+    for (int i = 0; i < a->n_in; i++) {
+        s->inv[i] = NULL;
+        if (a->inv[i]) {
+            s->in[i] = *a->inv[i];
+            s->in[i].q = (struct npi_quant){ 0 };
+            if (npi_q_is(a->inv[i])) s->in[i].dtype = NP_F32, s->in[i].data = NULL;
+            s->inv[i] = &s->in[i];
+        }
+        if (i < 8) s->a.in[i] = s->inv[i];
+    }
+    s->a.inv = s->inv;
+    for (int i = 0; i < a->n_out && i < MAX_OUT; i++) {
+        if (!a->out[i]) continue;
+        s->out[i] = *a->out[i];
+        s->out[i].q = (struct npi_quant){ 0 };
+        if (npi_q_is(a->out[i])) s->out[i].dtype = NP_F32, s->out[i].data = NULL;
+        s->a.out[i] = &s->out[i];
+    }
+    s->a.scratch = NULL;
+}
+
+int npi_qwrap_infer(const struct npi_op_def *d, const struct npi_op_args *a, struct np_error *err) {
+    for (int i = 0; i < a->n_in; i++) {
+        if (!npi_q_is(a->inv[i])) continue;
+        char what[32];
+        snprintf(what, sizeof what, "input %d", i);
+        const int r = npi_q_check(a->inv[i], 1, what, err);
+        if (r < 0) return r;
+        /* Shapes would depend on values that do not exist yet. The boxes' anchors are the exception: they are only used when running. */
+        if (i < 32 && npi_op_info[d->op].const_in >> i & 1 && d->op != NPI_OP_DETECTION_POSTPROCESS)
+            return npi_fail(err, NP_EUNSUPPORTED, "input %d is quantized", i);
+    }
+    void *block = npi_alloc(head_bytes(a));
+    if (!block) return npi_fail(err, NP_ENOMEM, "out of memory");
+    struct shadow s;
+    shadow_init(&s, a, block);
+    int r = d->infer(&s.a, err);
+    for (int i = 0; i < a->n_out && i < MAX_OUT && r >= 0; i++) {
+        struct npi_view *y = a->out[i];
+        if (!y) continue;
+        y->rank = s.out[i].rank;
+        memcpy(y->d, s.out[i].d, sizeof y->d);
+        if (s.out[i].dtype == NP_F32 && npi_q_is(y)) r = npi_q_check(y, 1, "output", err);
+        else y->dtype = s.out[i].dtype, y->q = (struct npi_quant){ 0 };
+    }
+    npi_free(block);
+    return r;
+}
+
+size_t npi_qwrap_scratch(const struct npi_op_def *d, const struct npi_op_args *a) {
+    size_t n = head_bytes(a);
+    for (int i = 0; i < a->n_in; i++)
+        if (npi_q_is(a->inv[i])) n += f32_bytes(a->inv[i]);
+    for (int i = 0; i < a->n_out && i < MAX_OUT; i++)
+        if (npi_q_is(a->out[i])) n += f32_bytes(a->out[i]);
+    if (!d->scratch) return n;
+    void *block = npi_alloc(head_bytes(a));
+    if (!block) return SIZE_MAX / 4; /* the caller's allocation fails, which says it */
+    struct shadow s;
+    shadow_init(&s, a, block);
+    n += d->scratch(&s.a);
+    npi_free(block);
+    return n;
+}
+
+/* The scale of element i: q.n > 1 follows q.axis. */
+static int64_t channel(const struct npi_view *v, int64_t inner, int64_t i) { return v->q.n > 1 ? i / inner % v->q.n : 0; }
+static int64_t inner_of(const struct npi_view *v) {
+    int64_t n = 1;
+    for (int i = v->q.axis + 1; v->q.n > 1 && i < v->rank; i++) n *= v->d[i];
+    return n;
+}
+
+static void to_f32(const struct npi_view *v, float *y) {
+    const int64_t n = npi_view_count(v), inner = inner_of(v);
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t c = channel(v, inner, i);
+        y[i] = npi_dequantize(npi_get_int(v->data, v->dtype, i), npi_q_scale(v, c), npi_q_zero(v, c));
+    }
+}
+
+static void from_f32(const struct npi_view *v, const float *x) {
+    const int64_t n = npi_view_count(v), inner = inner_of(v);
+    int32_t lo, hi;
+    npi_q_range(v->dtype, &lo, &hi);
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t c = channel(v, inner, i);
+        npi_set_int(v->data, v->dtype, i, npi_quantize(x[i], npi_q_scale(v, c), npi_q_zero(v, c), lo, hi));
+    }
+}
+
+void npi_qwrap_eval(const struct npi_op_def *d, const struct npi_op_args *a) {
+    char *p = a->scratch;
+    struct shadow s;
+    shadow_init(&s, a, p);
+    p += head_bytes(a);
+    for (int i = 0; i < a->n_in; i++) {
+        if (!npi_q_is(a->inv[i])) continue;
+        s.in[i].data = p;
+        to_f32(a->inv[i], s.in[i].data);
+        p += f32_bytes(a->inv[i]);
+    }
+    for (int i = 0; i < a->n_out && i < MAX_OUT; i++) {
+        if (!npi_q_is(a->out[i])) continue;
+        s.out[i].data = p;
+        p += f32_bytes(a->out[i]);
+    }
+    s.a.scratch = p;
+    d->eval(&s.a);
+    if (a->node->act.kind && !(d->flags & NPI_OPF_ACT) && s.out[0].dtype == NP_F32)
+        npi_act_apply_f32(&a->node->act, s.out[0].data, (size_t)npi_view_count(&s.out[0]));
+    for (int i = 0; i < a->n_out && i < MAX_OUT; i++)
+        if (npi_q_is(a->out[i])) from_f32(a->out[i], s.out[i].data);
+}

@@ -48,6 +48,6 @@ void npi_op_eval(const struct npi_op_args *a) {
         return;
     }
     d->eval(a);
-    if (a->node->act.kind && !(d->flags & NPI_OPF_QUANT && a->out[0]->q.n > 0) && a->out[0]->dtype == NP_F32)
+    if (a->node->act.kind && !(d->flags & NPI_OPF_ACT) && !(d->flags & NPI_OPF_QUANT && a->out[0]->q.n > 0) && a->out[0]->dtype == NP_F32)
         npi_act_apply_f32(&a->node->act, a->out[0]->data, (size_t)npi_view_count(a->out[0]));
 }
