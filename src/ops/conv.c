@@ -16,7 +16,7 @@ static int infer_out(const struct npi_op_args *a, int64_t kh, int64_t kw, int64_
     struct npi_view *y = a->out[0];
     if (kh != win->kh || kw != win->kw)
         return npi_fail(err, NP_ESHAPE, "weights are %lldx%lld, the kernel is %dx%d", (long long)kh, (long long)kw, win->kh, win->kw);
-    int64_t oh, ow;
+    int64_t oh = 0, ow = 0;
     const int r = npi_window_out(win, x->d[1], x->d[2], 0, &oh, &ow, err);
     if (r < 0) return r;
     y->rank = 4;

@@ -28,7 +28,7 @@ static int infer(const struct npi_op_args *a, struct np_error *err) {
     if (g < 1 || co < 1 || ci < 1 || ci % g || co % g || w->d[3] != ci / g || w->d[1] != win->kh || w->d[2] != win->kw)
         return npi_fail(err, NP_ESHAPE, "%lld input channels in %lld groups, kernel %dx%d, weights [%lld][%lld][%lld][%lld]", (long long)ci, (long long)g, win->kh,
                         win->kw, (long long)w->d[0], (long long)w->d[1], (long long)w->d[2], (long long)w->d[3]);
-    int64_t oh, ow;
+    int64_t oh = 0, ow = 0;
     int r = out_dim(x->d[1], win->kh, win->sh, win->dh, win->pt, win->pb, a->node->a.convt.out_pad_h, "height", &oh, err);
     if (r < 0 || (r = out_dim(x->d[2], win->kw, win->sw, win->dw, win->pl, win->pr, a->node->a.convt.out_pad_w, "width", &ow, err)) < 0) return r;
     y->rank = 4;

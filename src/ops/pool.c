@@ -13,7 +13,7 @@
 static int infer(const struct npi_op_args *a, struct np_error *err) {
     const struct npi_view *x = a->in[0];
     struct npi_view *y = a->out[0];
-    int64_t oh, ow;
+    int64_t oh = 0, ow = 0;
     if (x->rank != 4) return npi_fail(err, NP_ESHAPE, "input of rank %d, must be 4", x->rank);
     const int r = npi_window_out(&a->node->a.pool.win, x->d[1], x->d[2], a->node->a.pool.ceil_mode, &oh, &ow, err);
     if (r < 0) return r;

@@ -5,6 +5,8 @@
  *   scratch: | shadow views of inputs | pointers to them | shadow views of outputs | f32 inputs | f32 outputs | the op's own |
  *
  * An output whose hint carries an integer type and parameters keeps them; any other f32 output becomes f32. */
+#include <stdio.h>
+
 #include "ops/quantize.h"
 
 #define MAX_OUT 4
