@@ -134,54 +134,50 @@ void npi_graph_compact(struct npi_graph *g) {
     g->n_nodes = k;
 }
 
-/* Kahn's algorithm over rounds would be quadratic; here a node is emitted when its last missing input appears. */
+/* Depth first from the outputs, so that a node comes right before its first user and branches stay together: short
+ * lives, small arena. Nodes that no output needs come last. A graph that is in order already is left as it is. */
 int npi_graph_sort(struct npi_graph *g, struct np_error *err) {
     npi_graph_compact(g);
     struct npi_arena tmp;
     npi_arena_init(&tmp, 0);
     struct npi_graph_index x;
     int r = NP_ENOMEM;
-    int *missing = npi_arena_array(&tmp, int, g->n_nodes + 1), *queue = npi_arena_array(&tmp, int, g->n_nodes + 1);
-    int *first = npi_arena_array(&tmp, int, g->n_tensors + 1);
+    struct frame { int node, next_in; } *stack = npi_arena_array(&tmp, struct frame, g->n_nodes + 1);
+    char *state = npi_arena_array(&tmp, char, g->n_nodes + 1); /* 0 new, 1 on the stack, 2 placed */
     struct npi_node *sorted = npi_arena_array(&tmp, struct npi_node, g->n_nodes + 1);
-    size_t n_edges = 0;
-    for (int i = 0; i < g->n_nodes; i++) n_edges += (size_t)g->node[i].n_in;
-    struct edge { int node, next; } *edge = npi_arena_array(&tmp, struct edge, n_edges + 1);
-    if (!missing || !queue || !sorted || !first || !edge || npi_graph_index(g, &tmp, &x) < 0) goto done;
-    for (int i = 0; i < g->n_tensors; i++) first[i] = -1;
-    int head = 0, tail = 0, e = 0;
-    for (int i = 0; i < g->n_nodes; i++) {
-        for (int k = 0; k < g->node[i].n_in; k++) {
-            const int t = g->node[i].in[k];
-            if (t < 0 || x.producer[t] < 0) continue;
-            edge[e] = (struct edge){ i, first[t] };
-            first[t] = e++;
-            missing[i]++;
-        }
-        if (!missing[i]) queue[tail++] = i;
-    }
-    while (head < tail) {
-        const struct npi_node *n = &g->node[queue[head]];
-        for (int k = 0; k < n->n_out; k++)
-            for (int j = n->out[k] < 0 ? -1 : first[n->out[k]]; j >= 0; j = edge[j].next)
-                if (!--missing[edge[j].node]) queue[tail++] = edge[j].node;
-        head++;
-    }
-    if (tail < g->n_nodes) {
-        r = npi_fail(err, NP_EFORMAT, "%s: the graph has a cycle", g->path);
-        goto done;
-    }
-    /* Among the valid orders keep the file's: stable when already sorted. */
-    int in_order = 1;
-    memset(missing, 0, sizeof *missing * (size_t)g->n_nodes);
+    if (!stack || !state || !sorted || npi_graph_index(g, &tmp, &x) < 0) goto done;
+    r = 0;
+    int in_order = 1, n_sorted = 0;
     for (int i = 0; i < g->n_nodes && in_order; i++)
         for (int k = 0; k < g->node[i].n_in; k++)
             if (g->node[i].in[k] >= 0 && x.producer[g->node[i].in[k]] >= i) in_order = 0;
-    if (!in_order) {
-        for (int i = 0; i < g->n_nodes; i++) sorted[i] = g->node[queue[i]];
-        memcpy(g->node, sorted, sizeof *sorted * (size_t)g->n_nodes);
+    if (in_order) goto done;
+    for (int root = 0; root < g->n_outputs + g->n_nodes && !r; root++) {
+        const int start = root < g->n_outputs ? x.producer[g->output[root]] : root - g->n_outputs;
+        if (start < 0 || state[start]) continue;
+        int depth = 0;
+        stack[0] = (struct frame){ start, 0 };
+        state[start] = 1;
+        while (depth >= 0) {
+            struct frame *const f = &stack[depth];
+            const struct npi_node *n = &g->node[f->node];
+            if (f->next_in == n->n_in) {
+                state[f->node] = 2;
+                sorted[n_sorted++] = *n;
+                depth--;
+                continue;
+            }
+            const int t = n->in[f->next_in++], p = t < 0 ? -1 : x.producer[t];
+            if (p < 0 || state[p] == 2) continue;
+            if (state[p] == 1) {
+                r = npi_fail(err, NP_EFORMAT, "%s: the graph has a cycle", g->path);
+                break;
+            }
+            state[p] = 1;
+            stack[++depth] = (struct frame){ p, 0 };
+        }
     }
-    r = 0;
+    if (!r) memcpy(g->node, sorted, sizeof *sorted * (size_t)g->n_nodes);
 done:
     npi_arena_free(&tmp);
     return r == NP_ENOMEM ? npi_fail(err, r, "%s: out of memory", g->path) : r;

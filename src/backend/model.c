@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loading: map the file, import, run the passes, plan, then settle: what the steps still need is copied into the model's
+ * own arena, the load arena and the mapping are dropped.
+ *
+ *   file ──import──> graph (load arena) ──passes──> graph ──plan──> steps + packed weights (model arena)
+ *                                                     └──settle──> small graph without packed constants (model arena) */
+#include "backend/model.h"
+#include "base/log.h"
+#include "cpu/cpu.h"
+#include "pass/pass.h"
+
+#include <string.h>
+
+#define LOAD_LIMIT_BYTES ((size_t)4 << 30)
+
+void np_model_params_default(struct np_model_params *p) {
+    *p = (struct np_model_params){ 0 };
+}
+
+static void *dup_mem(struct npi_arena *mem, const void *p, size_t n) {
+    void *q = npi_arena_alloc(mem, n);
+    if (q && n) memcpy(q, p, n);
+    return q;
+}
+
+static int settle_quant(struct npi_arena *mem, struct npi_quant *q) {
+    if (q->n <= 0) return 0;
+    if (!(q->scale = dup_mem(mem, q->scale, (size_t)q->n * sizeof *q->scale))) return NP_ENOMEM;
+    if (q->zero && !(q->zero = dup_mem(mem, q->zero, (size_t)q->n * sizeof *q->zero))) return NP_ENOMEM;
+    return 0;
+}
+
+/* A graph of its own for the model: same numbers, names copied, constants only where `keep` says that a step reads them. */
+static int settle(struct npi_graph *to, const struct npi_graph *from, const char *keep, struct npi_arena *mem) {
+    *to = *from;
+    to->mem = mem;
+    to->path = npi_arena_strndup(mem, from->path, strlen(from->path));
+    to->tensor = dup_mem(mem, from->tensor, sizeof *from->tensor * (size_t)from->n_tensors);
+    to->node = dup_mem(mem, from->node, sizeof *from->node * (size_t)from->n_nodes);
+    if (!to->path || !to->tensor || !to->node) return NP_ENOMEM;
+    to->cap_tensors = to->n_tensors;
+    to->cap_nodes = to->n_nodes;
+    for (int t = 0; t < to->n_tensors; t++) {
+        struct npi_tensor *x = &to->tensor[t];
+        x->name = *x->name ? npi_arena_strndup(mem, x->name, strlen(x->name)) : "";
+        if (!x->name || settle_quant(mem, &x->v.q) < 0) return NP_ENOMEM;
+        if (x->v.data) {
+            x->v.data = keep[t] ? dup_mem(mem, x->v.data, npi_view_bytes(&x->v)) : NULL;
+            if (keep[t] && !x->v.data) return NP_ENOMEM;
+        }
+    }
+    for (int i = 0; i < to->n_nodes; i++) {
+        struct npi_node *n = &to->node[i];
+        n->name = *n->name ? npi_arena_strndup(mem, n->name, strlen(n->name)) : "";
+        n->in = dup_mem(mem, n->in, sizeof *n->in * (size_t)n->n_in);
+        n->out = dup_mem(mem, n->out, sizeof *n->out * (size_t)n->n_out);
+        if (!n->name || !n->in || !n->out) return NP_ENOMEM;
+    }
+    return npi_graph_set_io(to, from->input, from->n_inputs, from->output, from->n_outputs);
+}
+
+/* Marks the constants that some step reads at run time. */
+static void mark_kept(const struct npi_graph *g, const struct npi_plan *p, char *keep) {
+    for (int s = 0; s < p->n_steps; s++) {
+        const struct npi_node *n = &g->node[p->step[s].node];
+        for (int i = 0; i < n->n_in; i++)
+            if (n->in[i] >= 0 && !(i < 32 && p->step[s].packed_in >> i & 1)) keep[n->in[i]] = 1;
+    }
+    for (int i = 0; i < g->n_outputs; i++) keep[g->output[i]] = 1;
+}
+
+int npi_model_load(struct np_model **out, const void *data, size_t size, const char *path, const struct np_model_params *params,
+                   int (*bind)(void *opaque, const char *input, struct npi_view *v), void *opaque, struct np_error *err) {
+    struct np_model_params def;
+    np_model_params_default(&def);
+    if (!params) params = &def;
+    unsigned cpu;
+    if (npi_cpu_limit(params->isa, npi_cpu_flags(), &cpu) < 0) return npi_fail(err, NP_EINVAL, "isa: '%s' is not a level; see `nextpose doctor`", params->isa);
+    if (params->rank < 0 || params->rank > NP_MAX_RANK) return npi_fail(err, NP_EINVAL, "shape override: rank %d is not in 0..%d", params->rank, NP_MAX_RANK);
+
+    struct np_model *m = npi_alloc(sizeof *m);
+    if (!m) return npi_fail(err, NP_ENOMEM, "%s: out of memory", path);
+    npi_arena_init(&m->mem, LOAD_LIMIT_BYTES);
+    struct npi_arena load;
+    npi_arena_init(&load, LOAD_LIMIT_BYTES);
+    struct npi_graph g;
+    int r = npi_graph_init(&g, &load, path);
+    struct npi_import_opts o = { .path = path, .input_name = params->input_name, .rank = params->rank, .bind = bind, .opaque = opaque, .logger = &params->logger };
+    memcpy(o.dims, params->dims, sizeof o.dims);
+    m->reference_only = params->no_optimize;
+    npi_kernels_init(&m->kernels, cpu);
+
+    if (r < 0 || (r = npi_import(&g, data, size, &o, err)) < 0) goto fail;
+    if ((r = npi_graph_verify(&g, err)) < 0) goto fail;
+    if (!m->reference_only && (r = npi_pass_all(&g, &params->logger, err)) < 0) goto fail;
+    /* The generic steps point at nodes of the graph they were planned on: plan on the settled one. Its constants are
+     * those of the load graph while planning and are cut down afterwards. */
+    char *all = npi_arena_array(&load, char, g.n_tensors + 1), *keep = npi_arena_array(&load, char, g.n_tensors + 1);
+    r = NP_ENOMEM;
+    if (!all || !keep || settle(&m->graph, &g, all, &m->mem) < 0) goto fail;
+    for (int t = 0; t < g.n_tensors; t++) m->graph.tensor[t].v.data = g.tensor[t].v.data;
+    if ((r = npi_plan_make(&m->plan, &m->graph, &m->kernels, &m->mem, m->reference_only, err)) < 0) goto fail;
+    mark_kept(&m->graph, &m->plan, keep);
+    r = NP_ENOMEM;
+    for (int t = 0; t < g.n_tensors; t++) {
+        struct npi_view *v = &m->graph.tensor[t].v;
+        if (!v->data) continue;
+        v->data = keep[t] ? dup_mem(&m->mem, v->data, npi_view_bytes(v)) : NULL;
+        if (keep[t] && !v->data) goto fail;
+    }
+    npi_arena_free(&load);
+    npi_log(&params->logger, NP_LOG_DEBUG, "%s: %d steps, %zu KiB of weights, %zu KiB of activations, isa %s", path, m->plan.n_steps,
+            m->mem.total_bytes >> 10, m->plan.arena_bytes >> 10, npi_cpu_level_name(cpu));
+    *out = m;
+    return 0;
+fail:
+    npi_arena_free(&load);
+    np_model_free(&m);
+    return r == NP_ENOMEM ? npi_fail(err, r, "%s: out of memory while loading", path) : r;
+}
+
+int np_model_load_memory(struct np_model **out, const void *data, size_t size, const struct np_model_params *p, struct np_error *err) {
+    if (!out || !data) return npi_fail(err, NP_EINVAL, "np_model_load_memory: NULL argument");
+    return npi_model_load(out, data, size, "(memory)", p, NULL, NULL, err);
+}
+
+int np_model_load(struct np_model **out, const char *path, const struct np_model_params *p, struct np_error *err) {
+    if (!out || !path) return npi_fail(err, NP_EINVAL, "np_model_load: NULL argument");
+    struct npi_file f;
+    int r = npi_file_map(&f, path, err);
+    if (r < 0) return r;
+    r = npi_model_load(out, f.data, f.size, path, p, NULL, NULL, err);
+    npi_file_unmap(&f);
+    return r;
+}
+
+void np_model_free(struct np_model **m) {
+    if (!m || !*m) return;
+    npi_arena_free(&(*m)->mem);
+    npi_free(*m);
+    *m = NULL;
+}
+
+const struct npi_view *npi_model_input(const struct np_model *m, int i) { return i >= 0 && i < m->graph.n_inputs ? &m->graph.tensor[m->graph.input[i]].v : NULL; }
+const struct npi_view *npi_model_output(const struct np_model *m, int i) { return i >= 0 && i < m->graph.n_outputs ? &m->graph.tensor[m->graph.output[i]].v : NULL; }
+int np_model_n_inputs(const struct np_model *m) { return m->graph.n_inputs; }
+int np_model_n_outputs(const struct np_model *m) { return m->graph.n_outputs; }
+
+static int tensor_info(const struct npi_graph *g, int t, struct np_tensor_info *out) {
+    const struct npi_tensor *x = &g->tensor[t];
+    *out = (struct np_tensor_info){ .name = x->name, .dtype = x->v.dtype, .rank = x->v.rank, .bytes = npi_view_bytes(&x->v) };
+    memcpy(out->dims, x->v.d, sizeof out->dims);
+    if (x->v.q.n == 1) {
+        out->scale = x->v.q.scale[0];
+        out->zero_point = x->v.q.zero ? x->v.q.zero[0] : 0;
+    }
+    return 0;
+}
+
+int np_model_input_info(const struct np_model *m, int i, struct np_tensor_info *out) {
+    return i < 0 || i >= m->graph.n_inputs ? NP_EINVAL : tensor_info(&m->graph, m->graph.input[i], out);
+}
+
+int np_model_output_info(const struct np_model *m, int i, struct np_tensor_info *out) {
+    return i < 0 || i >= m->graph.n_outputs ? NP_EINVAL : tensor_info(&m->graph, m->graph.output[i], out);
+}
+
+void np_model_stats(const struct np_model *m, struct np_model_stats *out) {
+    *out = (struct np_model_stats){ .weights_bytes = m->mem.total_bytes, .arena_bytes = m->plan.arena_bytes, .macs = m->plan.macs,
+                                    .n_nodes = m->graph.n_nodes, .n_steps = m->plan.n_steps };
+}

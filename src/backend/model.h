@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A loaded model: graph after the passes, plan, packed weights. Immutable, shared by sessions. */
+#ifndef NPI_BACKEND_MODEL_H
+#define NPI_BACKEND_MODEL_H
+#include "base/mmap.h"
+#include "import/import.h"
+#include "nextpose/engine.h"
+#include "plan/plan.h"
+
+struct np_model {
+    struct npi_arena mem;       /* graph (without the constants that were packed), plan, packed weights */
+    struct npi_graph graph;
+    struct npi_plan plan;
+    struct npi_kernels kernels;
+    int reference_only;
+};
+
+struct np_session {
+    const struct np_model *model;
+    struct np_pool *pool;
+    char *block;                /* arena + scratch of all workers, one allocation */
+    void **ptr;                 /* [n_tensors] */
+    struct npi_exec exec;
+    int profile;
+    int64_t *step_ns;           /* [n_steps] */
+};
+
+/* Like np_model_load_memory, with values for inputs that must be known at load (`bind`, see npi_import_opts). */
+int npi_model_load(struct np_model **out, const void *data, size_t size, const char *path, const struct np_model_params *p,
+                   int (*bind)(void *opaque, const char *input, struct npi_view *v), void *opaque, struct np_error *err);
+/* View of an input or output (shape, type, quantization; data NULL). */
+const struct npi_view *npi_model_input(const struct np_model *m, int i);
+const struct npi_view *npi_model_output(const struct np_model *m, int i);
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pass/pass.h"
+#include "pass/passes.h"
+
+const struct npi_pass npi_passes[] = {
+    { "dce", npi_pass_dce },
+    { "layout", npi_pass_layout },
+    { "affine", npi_pass_affine },
+    { "fuse-act", npi_pass_fuse_act },
+    { "fuse-add", npi_pass_fuse_add },
+    { NULL, NULL },
+};

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ordered list of passes, and the loop that runs them until nothing changes. */
+#include "pass/pass.h"
+#include "base/log.h"
+
+#define MAX_ROUNDS 12
+
+int npi_pass_all(struct npi_graph *g, const struct np_logger *log, struct np_error *err) {
+    for (int round = 0; round < MAX_ROUNDS; round++) {
+        int changed = 0;
+        for (const struct npi_pass *p = npi_passes; p->name; p++) {
+            const int before = g->n_nodes;
+            const int r = p->run(g, err);
+            if (r < 0) return npi_fail_prefix(err, r, "pass %s", p->name);
+            if (r > 0) {
+                changed = 1;
+                int q = npi_graph_sort(g, err);
+                if (q >= 0) q = npi_graph_verify(g, err);
+                if (q < 0) return npi_fail_prefix(err, q, "after pass %s", p->name);
+                npi_log(log, NP_LOG_DEBUG, "%s: pass %s: %d nodes, was %d", g->path, p->name, g->n_nodes, before);
+            }
+        }
+        if (!changed) break;
+    }
+    return 0;
+}
