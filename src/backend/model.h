@@ -25,6 +25,8 @@ struct np_session {
     int64_t *step_ns;           /* [n_steps] */
 };
 
+/* np_session_run with another pool than the session's own (NULL: on the caller's thread only); it must not have more threads. */
+int npi_session_run_on(struct np_session *s, struct np_pool *pool);
 /* Like np_model_load_memory, with values for inputs that must be known at load (`bind`, see npi_import_opts). */
 int npi_model_load(struct np_model **out, const void *data, size_t size, const char *path, const struct np_model_params *p,
                    int (*bind)(void *opaque, const char *input, struct npi_view *v), void *opaque, struct np_error *err);

@@ -77,14 +77,13 @@ const void *np_session_output(const struct np_session *s, int i) {
     return i < 0 || i >= s->model->graph.n_outputs ? NULL : s->ptr[s->model->graph.output[i]];
 }
 
-int np_session_run(struct np_session *s, struct np_error *err) {
-    if (!s) return npi_fail(err, NP_EINVAL, "np_session_run: NULL session");
+int npi_session_run_on(struct np_session *s, struct np_pool *pool) {
     const struct npi_plan *const p = &s->model->plan;
     int64_t t0 = s->profile ? npi_now_ns() : 0;
     for (int i = 0; i < p->n_steps; i++) {
         const struct npi_step *const st = &p->step[i];
         struct job j = { st, &s->exec };
-        npi_pool_run(s->pool, run_task, &j, st->n_tasks);
+        npi_pool_run(pool, run_task, &j, st->n_tasks);
         if (s->profile) {
             const int64_t t1 = npi_now_ns();
             s->step_ns[i] = t1 - t0;
@@ -92,6 +91,10 @@ int np_session_run(struct np_session *s, struct np_error *err) {
         }
     }
     return 0;
+}
+
+int np_session_run(struct np_session *s, struct np_error *err) {
+    return s ? npi_session_run_on(s, s->pool) : npi_fail(err, NP_EINVAL, "np_session_run: NULL session");
 }
 
 void np_session_profile(struct np_session *s, int on) { s->profile = on; }

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The context: settings in, models and pipe behind it. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "cpu/cpu.h"
+#include "nextpose/nextpose.h"
+#include "pipe/pipe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *np_version(void) { return NP_VERSION_STRING; }
+int np_api_version(void) { return NP_API_VERSION; }
+const struct np_keypoint_set *np_keypoint_set_at(int i) { return npi_keypoint_set_at(i); }
+const struct np_keypoint_set *np_keypoint_set_find(const char *name) { return npi_keypoint_set_find(name); }
+
+struct np_context {
+    struct npi_net det, pose;
+    int has_det, has_pose;
+    struct npi_pipe *pipe;
+    struct np_context_info info;
+    char asked[32], reason[160];
+    struct np_logger log;
+};
+
+/* What a preset means until the controller moves these: detector side, people, share of the threads. */
+static const struct { int detector_size, max_persons, thread_divisor; } presets[] = {
+    [NP_PRESET_BALANCED] = { 320, 8, 1 },
+    [NP_PRESET_HIGH_PERFORMANCE] = { 256, 8, 1 },
+    [NP_PRESET_EFFICIENCY] = { 256, 4, 2 },
+    [NP_PRESET_QUALITY] = { 512, 16, 1 },
+};
+
+static int check(const struct np_settings *s, struct np_error *err) {
+    if (s->preset < 0 || s->preset > 3) return npi_fail(err, NP_EINVAL, "preset: %d is none of 0..3", s->preset);
+    if (s->mode < 0 || s->mode > 2) return npi_fail(err, NP_EINVAL, "mode: %d is none of 0..2", s->mode);
+    if (s->threads < 0 || s->threads > 64) return npi_fail(err, NP_EINVAL, "threads: %d is not in 0..64", s->threads);
+    if (s->max_persons < 0 || s->max_persons > 64) return npi_fail(err, NP_EINVAL, "max_persons: %d is not in 0..64", s->max_persons);
+    if (s->detector_size && (s->detector_size < 64 || s->detector_size > 1280)) return npi_fail(err, NP_EINVAL, "detector_size: %d is not in 64..1280", s->detector_size);
+    if (s->bbox_thr > 1 || s->nms_thr > 1 || s->kpt_thr > 1) return npi_fail(err, NP_EINVAL, "thresholds are in 0..1, or negative for the card's");
+    return 0;
+}
+
+/* Rule 2: what was asked, what runs, why. Other runtimes than our own are plug-ins that this build does not have. */
+static int choose_backend(struct np_context *c, const struct np_settings *s, struct np_error *err) {
+    static const char *const known[] = { "auto", "native", "onnx", "ort", "tflite", "litert", "openvino", "torch", "pytorch" };
+    const char *want = s->backend && *s->backend ? s->backend : "auto";
+    int ok = 0;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) ok |= !strcmp(want, known[i]);
+    if (!ok) return npi_fail(err, NP_EINVAL, "backend: '%s' is none of auto, native, onnx, tflite, openvino, torch", want);
+    snprintf(c->asked, sizeof c->asked, "%s", want);
+    if (!strcmp(want, "auto")) snprintf(c->reason, sizeof c->reason, "auto takes native first");
+    else if (!strcmp(want, "native")) snprintf(c->reason, sizeof c->reason, "asked for");
+    else {
+        if (s->strict) return npi_fail(err, NP_EBACKEND, "backend '%s' is not in this build, which has: native; drop --strict to fall back to it", want);
+        snprintf(c->reason, sizeof c->reason, "'%s' is not in this build, which has: native", want);
+        npi_log(&c->log, NP_LOG_WARN, "backend: asked %s, used native: %s", want, c->reason);
+    }
+    return 0;
+}
+
+static int open_nets(struct np_context *c, const struct np_settings *s, const char *isa, struct np_error *err) {
+    const char *det = s->detector ? s->detector : NPI_DEFAULT_DETECTOR, *pose = s->model ? s->model : NPI_DEFAULT_POSE;
+    int r = 0;
+    if (strcmp(det, "none")) {
+        const int side = s->detector_size ? s->detector_size : presets[s->preset].detector_size;
+        if ((r = npi_net_open(&c->det, det, s->models_dir, isa, side, s->detector_size != 0, &c->log, err)) < 0) return r;
+        c->has_det = 1;
+        if (c->det.card.task == NPI_TASK_POSE) return npi_fail(err, NP_EINVAL, "detector: %s is a pose net that needs a box; give it as model", det);
+        if (c->det.card.task == NPI_TASK_POSE_MULTI && !s->model) pose = "none"; /* finds joints by itself */
+    }
+    if (strcmp(pose, "none")) {
+        if ((r = npi_net_open(&c->pose, pose, s->models_dir, isa, 0, 0, &c->log, err)) < 0) return r;
+        c->has_pose = 1;
+        if (c->pose.card.task != NPI_TASK_POSE) return npi_fail(err, NP_EINVAL, "model: %s finds boxes, not the joints in a box; give it as detector", pose);
+    }
+    if (!c->has_det && !c->has_pose) return npi_fail(err, NP_EINVAL, "detector and model are both 'none': nothing to do");
+    return 0;
+}
+
+static float thr(float set, float card) { return set >= 0 ? set : card; }
+
+int np_open(struct np_context **out, const struct np_settings *s, struct np_error *err) {
+    if (!out || !s) return npi_fail(err, NP_EINVAL, "np_open: NULL argument");
+    int r = check(s, err);
+    if (r < 0) return r;
+    unsigned cpu;
+    if (npi_cpu_limit(s->isa, npi_cpu_flags(), &cpu) < 0) return npi_fail(err, NP_EINVAL, "isa: '%s' is not a level that we know", s->isa);
+    struct np_context *c = npi_alloc(sizeof *c);
+    if (!c) return npi_fail(err, NP_ENOMEM, "out of memory");
+    c->log = s->logger;
+    if ((r = choose_backend(c, s, err)) < 0 || (r = open_nets(c, s, s->isa, err)) < 0) goto fail;
+
+    struct np_context_info *const i = &c->info;
+    const struct npi_card *d = &c->det.card, *p = c->has_pose ? &c->pose.card : d;
+    const int all = s->threads ? s->threads : (np_cpu_count() + presets[s->preset].thread_divisor - 1) / presets[s->preset].thread_divisor;
+    *i = (struct np_context_info){ .detector_id = c->has_det ? d->id : "none", .model_id = c->has_pose ? p->id : "none", .backend_asked = c->asked, .backend_used = "native",
+                                   .backend_reason = c->reason, .isa = npi_cpu_level_name(cpu), .threads = all > 64 ? 64 : all };
+    i->max_persons = s->max_persons ? s->max_persons : presets[s->preset].max_persons;
+    i->bbox_thr = thr(s->bbox_thr, c->has_det ? d->bbox_thr : 0);
+    i->nms_thr = thr(s->nms_thr, c->has_det ? d->nms_thr : 1);
+    i->kpt_thr = thr(s->kpt_thr, p->kpt_thr);
+    if (c->has_det) {
+        i->detector_width = c->det.in.width;
+        i->detector_height = c->det.in.height;
+    }
+    const char *set = c->has_pose ? p->keypoint_set : d->keypoint_set;
+    if (*set && !(i->set = npi_keypoint_set_find(set))) {
+        r = npi_fail(err, NP_EMODEL, "the card of %s names a keypoint set that does not exist: %s", c->has_pose ? c->pose.path : c->det.path, set);
+        goto fail;
+    }
+    const struct npi_pipe_params pp = { .det = c->has_det ? &c->det : NULL, .pose = c->has_pose ? &c->pose : NULL, .set = i->set, .cpu = cpu, .threads = i->threads, .mode = s->mode,
+                                        .max_persons = i->max_persons, .bbox_thr = i->bbox_thr, .nms_thr = i->nms_thr, .kpt_thr = i->kpt_thr, .log = c->log };
+    if ((r = npi_pipe_open(&c->pipe, &pp, err)) < 0) goto fail;
+    struct np_model_stats st;
+    if (c->has_det) { np_model_stats(c->det.model, &st); i->weights_bytes += st.weights_bytes; }
+    if (c->has_pose) { np_model_stats(c->pose.model, &st); i->weights_bytes += st.weights_bytes; }
+    i->arena_bytes = npi_pipe_arena_bytes(c->pipe);
+    *out = c;
+    return 0;
+fail:
+    np_close(&c);
+    return r;
+}
+
+void np_close(struct np_context **c) {
+    if (!c || !*c) return;
+    npi_pipe_close(&(*c)->pipe);
+    npi_net_close(&(*c)->det);
+    npi_net_close(&(*c)->pose);
+    npi_free(*c);
+    *c = NULL;
+}
+
+int np_send_frame(struct np_context *c, const struct np_frame *f, struct np_error *err) { return c ? npi_pipe_send(c->pipe, f, err) : npi_fail(err, NP_EINVAL, "np_send_frame: NULL context"); }
+
+int np_get_result(struct np_context *c, const struct np_result **out, struct np_error *err) {
+    return c && out ? npi_pipe_get(c->pipe, 0, out, err) : npi_fail(err, NP_EINVAL, "np_get_result: NULL argument");
+}
+
+int np_process(struct np_context *c, const struct np_frame *f, const struct np_result **out, struct np_error *err) {
+    if (!c || !f || !out) return npi_fail(err, NP_EINVAL, "np_process: NULL argument");
+    const int r = npi_pipe_send(c->pipe, f, err);
+    return r < 0 ? r : npi_pipe_get(c->pipe, 1, out, err);
+}
+
+void np_result_release(struct np_context *c, const struct np_result **r) {
+    if (!c || !r || !*r) return;
+    npi_pipe_release(c->pipe, *r);
+    *r = NULL;
+}
+
+void np_context_info(const struct np_context *c, struct np_context_info *out) { *out = c->info; }

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See infer.h. */
+#include "pipe/infer.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Rows of a net input that one task fills: enough that a task is worth its start (about 50 us at 320 px). */
+#define ROWS_A_TASK 32
+
+int npi_worker_open(struct npi_worker *w, const struct npi_net *det, const struct npi_net *pose, unsigned cpu, struct np_pool *pool, struct np_error *err) {
+    memset(w, 0, sizeof *w);
+    w->det = det;
+    w->pose = pose;
+    w->cpu = cpu;
+    w->row_threads = npi_pool_threads(pool);
+    int r = 0;
+    if (det && (r = np_session_open(&w->det_session, det->model, pool, err)) >= 0)
+        r = npi_decoder_open(&w->det_dec, &det->card, det->out, det->n_out, det->in.width, det->in.height, err);
+    if (r >= 0 && pose && (r = np_session_open(&w->pose_session, pose->model, pool, err)) >= 0)
+        r = npi_decoder_open(&w->pose_dec, &pose->card, pose->out, pose->n_out, pose->in.width, pose->in.height, err);
+    if (r < 0) npi_worker_close(w);
+    return r;
+}
+
+void npi_worker_close(struct npi_worker *w) {
+    np_session_free(&w->det_session);
+    np_session_free(&w->pose_session);
+    npi_decoder_free(&w->det_dec);
+    npi_decoder_free(&w->pose_dec);
+    npi_free(w->warp_mem);
+    npi_free(w->row_mem);
+    memset(w, 0, sizeof *w);
+}
+
+static int reserve(void **mem, size_t *have, size_t want) {
+    if (*have >= want) return 0;
+    void *p = npi_alloc(want);
+    if (!p) return NP_ENOMEM;
+    npi_free(*mem);
+    *mem = p;
+    *have = want;
+    return 0;
+}
+
+/* Memory for the larger of the two nets, once; again only when a larger picture comes. */
+static int reserve_warp(struct npi_worker *w, const struct np_frame *f, struct np_error *err) {
+    const int side = f->width > f->height ? f->width : f->height;
+    size_t tables = 0, rows = 0;
+    for (int i = 0; i < 2; i++) {
+        const struct npi_net *n = i ? w->pose : w->det;
+        if (!n) continue;
+        const size_t t = npi_warp_bytes(side, &n->in), b = npi_warp_row_bytes(side, &n->in);
+        if (t > tables) tables = t;
+        if (b > rows) rows = b;
+    }
+    rows = npi_align_up(rows, NPI_ALIGN);
+    if (rows < w->row_stride) rows = w->row_stride;
+    if (reserve(&w->warp_mem, &w->warp_bytes, tables) < 0 || reserve(&w->row_mem, &w->row_bytes, rows * (size_t)w->row_threads) < 0)
+        return npi_fail(err, NP_ENOMEM, "out of memory for a picture of %dx%d", f->width, f->height);
+    w->row_stride = rows;
+    return 0;
+}
+
+struct warp_job { const struct npi_warp *warp; struct npi_worker *w; void *dst; int height; };
+
+static void warp_task(void *arg, int task, int worker) {
+    const struct warp_job *const j = arg;
+    const int y0 = task * ROWS_A_TASK, y1 = y0 + ROWS_A_TASK < j->height ? y0 + ROWS_A_TASK : j->height;
+    npi_warp_rows(j->warp, j->dst, y0, y1, (char *)j->w->row_mem + (size_t)worker * j->w->row_stride);
+}
+
+static int fill_input(struct npi_worker *w, const struct np_frame *f, const struct npi_net *net, const struct npi_affine *m, void *dst, struct np_pool *pool, struct np_error *err) {
+    struct warp_job j = { .w = w, .dst = dst, .height = net->in.height };
+    struct npi_warp *warp;
+    int r = reserve_warp(w, f, err);
+    if (r < 0 || (r = npi_warp_prepare(&warp, w->warp_mem, w->warp_bytes, f, m, &net->in, w->cpu, err)) < 0) return r;
+    j.warp = warp;
+    npi_pool_run(pool, warp_task, &j, (net->in.height + ROWS_A_TASK - 1) / ROWS_A_TASK);
+    return 0;
+}
+
+static void outputs(const struct np_session *s, int n, const void **out) {
+    for (int i = 0; i < n; i++) out[i] = np_session_output(s, i);
+}
+
+int npi_worker_detect(struct npi_worker *w, const struct np_frame *f, float bbox_thr, float nms_thr, struct np_pool *pool, struct npi_affine *mp, struct np_error *err) {
+    int W, H;
+    npi_frame_shown_size(f, &W, &H);
+    const struct npi_affine m = npi_affine_letterbox(W, H, w->det->in.width, w->det->in.height, w->det->card.in.fit);
+    const int r = fill_input(w, f, w->det, &m, np_session_input(w->det_session, 0), pool, err);
+    if (r < 0) return r;
+    npi_session_run_on(w->det_session, pool);
+    const void *out[NPI_MAX_OUTPUTS];
+    outputs(w->det_session, w->det->n_out, out);
+    npi_decode_detect(w->det_dec, out, bbox_thr, nms_thr, &w->dets);
+    if (mp) *mp = m;
+    return 0;
+}
+
+/* Joints of the net to joints of the picture. Depth: metres where the net has them, else NaN (pixels of a crop mean nothing outside). */
+static void to_picture(struct np_keypoint *k, const struct npi_joint *j, const struct npi_affine *m, int z_metres) {
+    npi_affine_apply(m, j->x, j->y, &k->x, &k->y);
+    k->conf = j->conf;
+    k->wx = j->wx;
+    k->wy = j->wy;
+    k->wz = j->wz;
+    k->z = z_metres ? j->z : j->wz;
+}
+
+int npi_worker_pose(struct npi_worker *w, const struct np_frame *f, float kpt_thr, struct np_pool *pool, struct np_person *p, struct np_error *err) {
+    const struct npi_net *const n = w->pose;
+    const struct npi_affine m = npi_affine_crop(&p->box, n->card.in.crop_factor, n->in.width, n->in.height);
+    const int r = fill_input(w, f, n, &m, np_session_input(w->pose_session, 0), pool, err);
+    if (r < 0) return r;
+    npi_session_run_on(w->pose_session, pool);
+    const void *out[NPI_MAX_OUTPUTS];
+    outputs(w->pose_session, n->n_out, out);
+    npi_decode_pose(w->pose_dec, out, 0, &w->result);
+    p->pose_score = w->result.score;
+    p->pose_source = NP_POSE_NONE;
+    p->n_keypoints = 0;
+    /* Rule 1: a net that is not sure that somebody is there (or went NaN) gives no joints. */
+    if (!(w->result.score >= kpt_thr)) return 0;
+    for (int i = 0; i < w->result.n; i++) {
+        to_picture(&p->keypoint[i], &w->result.joint[i], &m, w->result.z_metres);
+        if (!isfinite(p->keypoint[i].x) || !isfinite(p->keypoint[i].y)) return 0;
+    }
+    p->n_keypoints = w->result.n;
+    p->pose_source = NP_POSE_INFERRED;
+    return 0;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finding a model and its card. In this order:
+ *   file: x.json beside it, the card inside the ONNX metadata, a built-in card with its sha256, one with its file name, a guess
+ *   card: the file it names, beside the card
+ *   id:   the built-in card's file, in the model directories */
+#include "pipe/models.h"
+#include "base/log.h"
+#include "base/sha256.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static int exists(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static int has_suffix(const char *s, const char *suffix) {
+    const size_t n = strlen(s), m = strlen(suffix);
+    return n > m && !strcmp(s + n - m, suffix);
+}
+
+/* dir/file for each of the card's files in each colon-separated dir. */
+static int find_in_dirs(char *path, size_t size, const struct npi_card *c, const char *dirs) {
+    for (const char *d = dirs; d && *d;) {
+        const char *end = strchr(d, ':');
+        const int n = end ? (int)(end - d) : (int)strlen(d);
+        for (int i = 0; i < c->n_files; i++)
+            if (n > 0 && (size_t)snprintf(path, size, "%.*s/%s", n, d, c->files[i]) < size && exists(path)) return 1;
+        d = end ? end + 1 : NULL;
+    }
+    return 0;
+}
+
+static void dir_of(char *out, size_t size, const char *path) {
+    const char *slash = strrchr(path, '/');
+    if (slash) snprintf(out, size, "%.*s", (int)(slash - path), path);
+    else snprintf(out, size, ".");
+}
+
+static int card_beside(struct npi_card *card, const char *model, int *found, struct np_error *err) {
+    char json[512];
+    const char *dot = strrchr(model, '.');
+    *found = 0;
+    if (!dot || strchr(dot, '/') || (size_t)snprintf(json, sizeof json, "%.*s.json", (int)(dot - model), model) >= sizeof json || !exists(json)) return 0;
+    *found = 1;
+    return npi_card_load(card, json, err);
+}
+
+static int guess(struct npi_net *n, const struct np_logger *log, struct np_error *err) {
+    struct np_tensor_info in[4], out[NPI_MAX_OUTPUTS];
+    struct npi_card_io io = { in, out, np_model_n_inputs(n->model), np_model_n_outputs(n->model) };
+    char why[256] = "";
+    if (io.n_in > 4) io.n_in = 4;
+    if (io.n_out > NPI_MAX_OUTPUTS) io.n_out = NPI_MAX_OUTPUTS;
+    for (int i = 0; i < io.n_in; i++) np_model_input_info(n->model, i, &in[i]);
+    for (int i = 0; i < io.n_out; i++) np_model_output_info(n->model, i, &out[i]);
+    const int sure = npi_card_guess(&n->card, &io, why, sizeof why);
+    if (sure < 50) return npi_fail(err, NP_EMODEL, "%s: no card says how to read this model; write one beside it (%s)", n->path, *why ? why : "its outputs look like no head that we know");
+    npi_log(log, NP_LOG_WARN, "%s: no card; taken for %s (%s)", n->path, n->card.dec.name, why);
+    return 0;
+}
+
+/* Card of a model file; *known = 0 when only the tensors can tell. */
+static int card_of_file(struct npi_net *n, const struct npi_file *f, int *known, struct np_error *err) {
+    int r = card_beside(&n->card, n->path, known, err);
+    if (r < 0 || *known) return r;
+    struct npi_arena tmp;
+    npi_arena_init(&tmp, 1 << 20);
+    const char *text = has_suffix(n->path, ".onnx") ? npi_onnx_metadata(f->data, f->size, "nextpose_card", &tmp) : NULL;
+    if (text) {
+        *known = 1;
+        r = npi_card_parse(&n->card, text, strlen(text), n->path, err);
+        npi_arena_free(&tmp);
+        return r;
+    }
+    npi_arena_free(&tmp);
+    char hex[65];
+    npi_sha256_hex(f->data, f->size, hex);
+    const struct npi_card *c = npi_card_find_by_sha256(hex);
+    if (!c) c = npi_card_find_by_file(n->path);
+    if (c) {
+        n->card = *c;
+        *known = 1;
+    }
+    return 0;
+}
+
+static int check_hash(const struct npi_net *n, const struct npi_file *f, struct np_error *err) {
+    if (!n->card.n_sha256) return 0;
+    char hex[65];
+    npi_sha256_hex(f->data, f->size, hex);
+    for (int i = 0; i < n->card.n_sha256; i++)
+        if (!strcmp(n->card.sha256[i], hex)) return 0;
+    return npi_fail(err, NP_EMODEL, "%s: sha256 is %s, its card says %s; get the file again", n->path, hex, n->card.sha256[0]);
+}
+
+/* The input size to load with: side > 0 scales the file's size so that the longer side fits. */
+static int resized(const struct np_model *m, int side, struct np_model_params *p) {
+    struct np_tensor_info t;
+    if (side <= 0 || np_model_input_info(m, 0, &t) < 0 || t.rank != 4) return 0;
+    const int first = t.dims[1] <= 4 && t.dims[3] > 4; /* channels first */
+    int64_t *d = p->dims;
+    memcpy(d, t.dims, sizeof t.dims);
+    p->rank = 4;
+    const int64_t h = d[first ? 2 : 1], w = d[first ? 3 : 2], longer = h > w ? h : w;
+    if (longer == side || longer < 1) return 0;
+    d[first ? 2 : 1] = (h * side / longer + 16) / 32 * 32;
+    d[first ? 3 : 2] = (w * side / longer + 16) / 32 * 32;
+    return 1;
+}
+
+static int load(struct npi_net *n, const struct npi_file *f, const char *isa, int side, int must, const struct np_logger *log, struct np_error *err) {
+    struct np_model_params p;
+    np_model_params_default(&p);
+    p.isa = isa;
+    if (log) p.logger = *log;
+    int r = npi_model_load(&n->model, f->data, f->size, n->path, &p, NULL, NULL, err);
+    if (r < 0 || !resized(n->model, side, &p)) return r;
+    struct np_model *other = NULL;
+    struct np_error e = { 0 };
+    r = npi_model_load(&other, f->data, f->size, n->path, &p, NULL, NULL, &e);
+    if (r < 0 && must) return npi_fail(err, NP_EINVAL, "%s cannot take a detector size of %d (%s)", n->path, side, e.message);
+    if (r < 0) {
+        npi_log(log, NP_LOG_INFO, "%s: stays at its own input size, %d does not fit (%s)", n->path, side, e.message);
+        return 0;
+    }
+    np_model_free(&n->model);
+    n->model = other;
+    return 0;
+}
+
+int npi_net_open(struct npi_net *out, const char *name, const char *dirs, const char *isa, int side, int must, const struct np_logger *log, struct np_error *err) {
+    struct npi_net *const n = out;
+    memset(n, 0, sizeof *n);
+    struct npi_file f = { 0 };
+    int known = 0, by_id = 0, r = 0;
+    if (has_suffix(name, ".json")) {
+        char dir[512];
+        if ((r = npi_card_load(&n->card, name, err)) < 0) return r;
+        dir_of(dir, sizeof dir, name);
+        if (!find_in_dirs(n->path, sizeof n->path, &n->card, dir)) return npi_fail(err, NP_EMODEL, "%s: none of the files that this card names lies beside it", name);
+        known = 1;
+    } else if (exists(name)) {
+        snprintf(n->path, sizeof n->path, "%s", name);
+    } else if (strchr(name, '/') || has_suffix(name, ".onnx") || has_suffix(name, ".tflite")) {
+        return npi_fail(err, NP_EMODEL, "%s: no such model file", name);
+    } else {
+        const struct npi_card *c = npi_card_builtin(name);
+        if (!c) return npi_fail(err, NP_EMODEL, "no model is called '%s'; `nextpose models list` shows those there are", name);
+        n->card = *c;
+        if (!find_in_dirs(n->path, sizeof n->path, c, dirs))
+            return npi_fail(err, NP_EMODEL, "model '%s' (%s) is not in %s; run `nextpose models get %s`", name, c->n_files ? c->files[0] : "?", dirs && *dirs ? dirs : "any directory", name);
+        known = by_id = 1;
+    }
+    if ((r = npi_file_map(&f, n->path, err)) < 0) return r == NP_ENOENT ? NP_EMODEL : r;
+    if (!known) r = card_of_file(n, &f, &known, err);
+    else if (!by_id) r = check_hash(n, &f, err); /* installed models are checked by `models get` and `models verify`: hashing costs start-up time */
+    if (r >= 0 && n->card.in.width > 0 && n->card.in.height > 0 && side <= 0) side = n->card.in.width > n->card.in.height ? n->card.in.width : n->card.in.height;
+    if (r >= 0) r = load(n, &f, isa, side, must, log, err);
+    if (r >= 0 && !known) r = guess(n, log, err);
+    if (r >= 0) {
+        struct np_tensor_info t;
+        n->n_out = np_model_n_outputs(n->model);
+        if (n->n_out > NPI_MAX_OUTPUTS) n->n_out = NPI_MAX_OUTPUTS;
+        for (int i = 0; i < n->n_out; i++) n->out[i] = *npi_model_output(n->model, i);
+        np_model_input_info(n->model, 0, &t);
+        r = npi_net_in_init(&n->in, &n->card.in, &t, err);
+        if (r < 0) npi_fail_prefix(err, r, "%s", n->path);
+    }
+    npi_file_unmap(&f);
+    if (r < 0) npi_net_close(n);
+    return r;
+}
+
+void npi_net_close(struct npi_net *n) { np_model_free(&n->model); }

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From what the user named ("yolox_nano", a path, a card) to a loaded model with its card. */
+#ifndef NPI_PIPE_MODELS_H
+#define NPI_PIPE_MODELS_H
+#include "backend/model.h"
+#include "card/card.h"
+#include "decode/head.h"
+#include "vision/vision.h"
+
+#define NPI_DEFAULT_DETECTOR "efficientdet_lite0_int8"
+#define NPI_DEFAULT_POSE "blazepose_full"
+
+struct npi_net {
+    struct np_model *model;
+    struct npi_card card;
+    struct npi_net_in in;
+    struct npi_view out[NPI_MAX_OUTPUTS];
+    int n_out;
+    char path[512];
+};
+
+/* name: card (.json), model file, or the id of a card whose file lies in one of `dirs` (colon-separated; may be NULL).
+ * side > 0: longer side of the input wanted, the shorter in proportion; `must` 1: an error when the model cannot, 0: the
+ * file's own size then, with a line in the log. NP_EMODEL when there is no such model, with what to do. */
+int npi_net_open(struct npi_net *out, const char *name, const char *dirs, const char *isa, int side, int must, const struct np_logger *log, struct np_error *err);
+void npi_net_close(struct npi_net *n);
+#endif
