@@ -8,5 +8,6 @@ const struct npi_pass npi_passes[] = {
     { "affine", npi_pass_affine },
     { "fuse-act", npi_pass_fuse_act },
     { "fuse-add", npi_pass_fuse_add },
+    { "qdq", npi_pass_qdq },
     { NULL, NULL },
 };
