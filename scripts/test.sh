@@ -1,0 +1,57 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# make test: every test, in three builds. The last lines are the test runner's own sum.
+#   build        gcc, release: all suites
+#   build-asan   clang, ASan + UBSan: all suites but the timing-heavy models
+#   build-tsan   gcc, TSan: the pipeline and the pool
+# NEXTPOSE_TEST_FAST=1: only the first.
+set -eu
+cd "$(dirname "$0")/.."
+scripts/setup.sh test
+venv=${NEXTPOSE_VENV:-$PWD/.venv-test}
+if [ -z "${NEXTPOSE_PYTHON:-}" ]; then
+    if [ ! -x "$venv/bin/python" ] || ! cmp -s tests/requirements.txt "$venv/requirements.txt"; then
+        echo "test: making $venv (ONNX Runtime, LiteRT, OpenCV: the peers that numerics are checked against)"
+        if python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --disable-pip-version-check -r tests/requirements.txt; then
+            cp tests/requirements.txt "$venv/requirements.txt"
+        else
+            echo "test: no virtual environment; tests that need the peers are skipped by name" >&2
+        fi
+    fi
+    NEXTPOSE_PYTHON="$venv/bin/python"
+    export NEXTPOSE_PYTHON
+fi
+
+passed=0 failed=0 skipped=0
+# run NAME meson-test-arguments…: prints what failed and adds up the sums of the runner
+run() {
+    dir=$1
+    shift
+    log="$dir/test-run.log"
+    meson test -C "$dir" --no-rebuild --print-errorlogs --num-processes 2 "$@" >"$log" 2>&1 && rc=0 || rc=$?
+    cat "$log"
+    ok=$(sed -n 's/^Ok: *\([0-9]*\).*/\1/p' "$log" | tail -n 1)
+    sk=$(sed -n 's/^Skipped: *\([0-9]*\).*/\1/p' "$log" | tail -n 1)
+    bad=$(awk '/^(Fail|Timeout|Unexpected Pass): /{n += $NF} END{print n + 0}' "$log")
+    [ "$rc" = 0 ] || [ "$bad" != 0 ] || bad=1
+    passed=$((passed + ${ok:-0})) skipped=$((skipped + ${sk:-0})) failed=$((failed + bad))
+}
+build() {
+    dir=$1
+    shift
+    [ -f "$dir/build.ninja" ] || "$@" >"$dir.setup.log" 2>&1 || { cat "$dir.setup.log"; exit 1; }
+    rm -f "$dir.setup.log"
+    ninja -C "$dir" >"$dir/ninja.log" 2>&1 || { tail -n 40 "$dir/ninja.log"; exit 1; }
+}
+
+build build meson setup build
+run build
+if [ -z "${NEXTPOSE_TEST_FAST:-}" ]; then
+    build build-asan env CC=clang meson setup build-asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
+    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=1 run build-asan --timeout-multiplier 8
+    build build-tsan meson setup build-tsan -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
+    TSAN_OPTIONS=halt_on_error=1 run build-tsan --timeout-multiplier 8 --suite pipe
+fi
+echo
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
