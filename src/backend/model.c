@@ -59,6 +59,19 @@ static int settle(struct npi_graph *to, const struct npi_graph *from, const char
     return npi_graph_set_io(to, from->input, from->n_inputs, from->output, from->n_outputs);
 }
 
+/* Drops the graph outputs that nobody wants; the passes then drop what led to them (BlazePose's segmentation is a fifth of its work). */
+static int prune(struct npi_graph *g, const struct npi_load_hooks *hooks) {
+    char *keep = npi_arena_alloc(g->mem, (size_t)g->n_outputs + 1);
+    int n = 0;
+    if (!keep) return NP_ENOMEM;
+    memset(keep, 1, (size_t)g->n_outputs);
+    hooks->prune(hooks->opaque, g, keep);
+    for (int i = 0; i < g->n_outputs; i++)
+        if (keep[i]) g->output[n++] = g->output[i];
+    if (n) g->n_outputs = n;
+    return 0;
+}
+
 /* Marks the constants that some step reads at run time. */
 static void mark_kept(const struct npi_graph *g, const struct npi_plan *p, char *keep) {
     for (int s = 0; s < p->n_steps; s++) {
@@ -70,8 +83,10 @@ static void mark_kept(const struct npi_graph *g, const struct npi_plan *p, char 
 }
 
 int npi_model_load(struct np_model **out, const void *data, size_t size, const char *path, const struct np_model_params *params,
-                   int (*bind)(void *opaque, const char *input, struct npi_view *v), void *opaque, struct np_error *err) {
+                   const struct npi_load_hooks *hooks, struct np_error *err) {
+    static const struct npi_load_hooks none;
     struct np_model_params def;
+    if (!hooks) hooks = &none;
     np_model_params_default(&def);
     if (!params) params = &def;
     unsigned cpu;
@@ -85,13 +100,14 @@ int npi_model_load(struct np_model **out, const void *data, size_t size, const c
     npi_arena_init(&load, LOAD_LIMIT_BYTES);
     struct npi_graph g;
     int r = npi_graph_init(&g, &load, path);
-    struct npi_import_opts o = { .path = path, .input_name = params->input_name, .rank = params->rank, .bind = bind, .opaque = opaque, .logger = &params->logger };
+    struct npi_import_opts o = { .path = path, .input_name = params->input_name, .rank = params->rank, .bind = hooks->bind, .opaque = hooks->opaque, .logger = &params->logger };
     memcpy(o.dims, params->dims, sizeof o.dims);
     m->reference_only = params->no_optimize;
     npi_kernels_init(&m->kernels, cpu);
 
     if (r < 0 || (r = npi_import(&g, data, size, &o, err)) < 0) goto fail;
     if ((r = npi_graph_verify(&g, err)) < 0) goto fail;
+    if (hooks->prune && (r = prune(&g, hooks)) < 0) goto fail;
     if (!m->reference_only && (r = npi_pass_all(&g, &params->logger, err)) < 0) goto fail;
     /* The generic steps point at nodes of the graph they were planned on: plan on the settled one. Its constants are
      * those of the load graph while planning and are cut down afterwards. */
@@ -121,7 +137,7 @@ fail:
 
 int np_model_load_memory(struct np_model **out, const void *data, size_t size, const struct np_model_params *p, struct np_error *err) {
     if (!out || !data) return npi_fail(err, NP_EINVAL, "np_model_load_memory: NULL argument");
-    return npi_model_load(out, data, size, "(memory)", p, NULL, NULL, err);
+    return npi_model_load(out, data, size, "(memory)", p, NULL, err);
 }
 
 int np_model_load(struct np_model **out, const char *path, const struct np_model_params *p, struct np_error *err) {
@@ -129,7 +145,7 @@ int np_model_load(struct np_model **out, const char *path, const struct np_model
     struct npi_file f;
     int r = npi_file_map(&f, path, err);
     if (r < 0) return r;
-    r = npi_model_load(out, f.data, f.size, path, p, NULL, NULL, err);
+    r = npi_model_load(out, f.data, f.size, path, p, NULL, err);
     npi_file_unmap(&f);
     return r;
 }

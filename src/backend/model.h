@@ -27,9 +27,17 @@ struct np_session {
 
 /* np_session_run with another pool than the session's own (NULL: on the caller's thread only); it must not have more threads. */
 int npi_session_run_on(struct np_session *s, struct np_pool *pool);
-/* Like np_model_load_memory, with values for inputs that must be known at load (`bind`, see npi_import_opts). */
+/* What a caller inside the library may add to loading. */
+struct npi_load_hooks {
+    /* Values for inputs that must be known at load; see npi_import_opts. May be NULL. */
+    int (*bind)(void *opaque, const char *input, struct npi_view *v);
+    /* Which outputs are wanted: keep[i] = 0 drops output i and all that is only computed for it. May be NULL: all. */
+    void (*prune)(void *opaque, const struct npi_graph *g, char *keep);
+    void *opaque;
+};
+/* Like np_model_load_memory; hooks may be NULL. */
 int npi_model_load(struct np_model **out, const void *data, size_t size, const char *path, const struct np_model_params *p,
-                   int (*bind)(void *opaque, const char *input, struct npi_view *v), void *opaque, struct np_error *err);
+                   const struct npi_load_hooks *hooks, struct np_error *err);
 /* View of an input or output (shape, type, quantization; data NULL). */
 const struct npi_view *npi_model_input(const struct np_model *m, int i);
 const struct npi_view *npi_model_output(const struct np_model *m, int i);

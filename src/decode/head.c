@@ -111,6 +111,13 @@ void npi_decoder_free(struct npi_decoder **d) {
     *d = NULL;
 }
 
+unsigned npi_decoder_outputs(const struct npi_decoder *d) {
+    unsigned mask = 0;
+    for (int i = 0; i < (int)(sizeof d->pick / sizeof *d->pick); i++)
+        if (d->pick[i] >= 0 && d->pick[i] < d->n_out) mask |= 1u << d->pick[i];
+    return mask;
+}
+
 int npi_decoder_n_joints(const struct npi_decoder *d) { return d->n_joints; }
 const struct np_keypoint_set *npi_decoder_set(const struct npi_decoder *d) { return d->set; }
 

@@ -59,6 +59,7 @@ const struct npi_head *npi_head_at(int i);
 int npi_decoder_open(struct npi_decoder **out, const struct npi_card *card, const struct npi_view *outputs, int n_outputs, int net_w, int net_h,
                      struct np_error *err);
 void npi_decoder_free(struct npi_decoder **d);
+unsigned npi_decoder_outputs(const struct npi_decoder *d); /* bit i: output i of the model is read */
 int npi_decoder_n_joints(const struct npi_decoder *d); /* 0: none */
 const struct np_keypoint_set *npi_decoder_set(const struct npi_decoder *d); /* NULL for plain detectors */
 

@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#define MAX_SWEEPS 400 /* a transpose sinks by one op a sweep; deeper nets keep what is left, which is slower but right */
+
 static int is_identity(const int *p, int rank) {
     for (int i = 0; i < rank; i++)
         if (p[i] != i) return 0;
@@ -209,8 +211,9 @@ static int sink_reshape(struct npi_rewrite *w, int node) {
     return 1;
 }
 
-/* T(T(x)), identity, and transposes that only move dims of size 1. */
-static int simplify(struct npi_rewrite *w, int node) {
+/* T(T(x)), identity; in the last sweep also transposes that only move dims of size 1 (a Reshape; not before, because the
+ * rules above know how to sink a Transpose only). */
+static int simplify(struct npi_rewrite *w, int node, int last) {
     struct npi_graph *const g = w->g;
     struct npi_node *n = &g->node[node];
     const struct npi_view x = g->tensor[n->in[0]].v;
@@ -227,7 +230,7 @@ static int simplify(struct npi_rewrite *w, int node) {
         npi_bypass(g, &g->node[node], t);
         return w->changed = 1;
     }
-    if (only_moves_ones(&x, n->a.transpose.perm) && x.q.n <= 1) {
+    if (last && only_moves_ones(&x, n->a.transpose.perm) && x.q.n <= 1) {
         const int t = npi_build_reshape(g, n->name, n->in[0], x.rank, g->tensor[n->out[0]].v.d, w->err);
         if (t < 0) return t;
         npi_bypass(g, &g->node[node], t);
@@ -259,20 +262,24 @@ static int reshape_of_reshape(struct npi_rewrite *w, int node) {
 
 int npi_pass_layout(struct npi_graph *g, struct np_error *err) {
     struct npi_rewrite w;
-    int r = npi_rewrite_begin(&w, g, err), any = 0;
-    for (int sweep = 0; r >= 0 && sweep < 400; sweep++) {
+    int r = npi_rewrite_begin(&w, g, err), any = 0, last = 0;
+    for (int sweep = 0; r >= 0 && sweep < MAX_SWEEPS; sweep++) {
         w.changed = 0;
         const int n_nodes = g->n_nodes; /* nodes made in this sweep are looked at in the next */
         for (int i = 0; i < n_nodes && r >= 0; i++) {
             const struct npi_node *n = &g->node[i];
             if (n->dead || n->n_in == 0 || n->in[0] < 0) continue;
-            if (n->op == NPI_OP_TRANSPOSE) r = simplify(&w, i);
+            if (n->op == NPI_OP_TRANSPOSE) r = simplify(&w, i, last);
             else if (n->op == NPI_OP_RESHAPE) { if ((r = reshape_of_reshape(&w, i)) == 0) r = sink_reshape(&w, i); }
             else if (is_binary(n->op) || n->op == NPI_OP_WHERE || n->op == NPI_OP_CONCAT) r = sink_multi(&w, i);
             else if (n->n_out == 1) r = sink_one(&w, i);
             if (r > 0 && g->n_tensors > 0) r = npi_rewrite_index(&w); /* producers of new tensors */
         }
-        if (r < 0 || !w.changed) break;
+        if (r < 0 || (!w.changed && last)) break;
+        if (!w.changed) {
+            last = 1;
+            continue;
+        }
         any = 1;
         if ((r = npi_graph_sort(g, err)) < 0 || (r = npi_pass_dce(g, err)) < 0) break;
         npi_graph_compact(g);

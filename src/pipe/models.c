@@ -111,16 +111,32 @@ static int resized(const struct np_model *m, int side, struct np_model_params *p
     return 1;
 }
 
-static int load(struct npi_net *n, const struct npi_file *f, const char *isa, int side, int must, const struct np_logger *log, struct np_error *err) {
+/* Outputs that the head of a known card does not read are not computed. A card that does not fit is told later, with its message. */
+static void prune(void *opaque, const struct npi_graph *g, char *keep) {
+    const struct npi_net *const n = opaque;
+    struct npi_view out[NPI_MAX_OUTPUTS];
+    struct npi_decoder *d;
+    if (g->n_outputs > NPI_MAX_OUTPUTS) return;
+    for (int i = 0; i < g->n_outputs; i++) out[i] = g->tensor[g->output[i]].v;
+    const struct npi_view *in = &g->tensor[g->input[0]].v;
+    const int first = in->rank == 4 && in->d[1] <= 4 && in->d[3] > 4;
+    if (in->rank != 4 || npi_decoder_open(&d, &n->card, out, g->n_outputs, (int)in->d[first ? 3 : 2], (int)in->d[first ? 2 : 1], NULL) < 0) return;
+    const unsigned used = npi_decoder_outputs(d);
+    for (int i = 0; i < g->n_outputs; i++) keep[i] = used >> i & 1;
+    npi_decoder_free(&d);
+}
+
+static int load(struct npi_net *n, int known, const struct npi_file *f, const char *isa, int side, int must, const struct np_logger *log, struct np_error *err) {
     struct np_model_params p;
     np_model_params_default(&p);
     p.isa = isa;
     if (log) p.logger = *log;
-    int r = npi_model_load(&n->model, f->data, f->size, n->path, &p, NULL, NULL, err);
+    const struct npi_load_hooks hooks = { .prune = known ? prune : NULL, .opaque = n };
+    int r = npi_model_load(&n->model, f->data, f->size, n->path, &p, &hooks, err);
     if (r < 0 || !resized(n->model, side, &p)) return r;
     struct np_model *other = NULL;
     struct np_error e = { 0 };
-    r = npi_model_load(&other, f->data, f->size, n->path, &p, NULL, NULL, &e);
+    r = npi_model_load(&other, f->data, f->size, n->path, &p, &hooks, &e);
     if (r < 0 && must) return npi_fail(err, NP_EINVAL, "%s cannot take a detector size of %d (%s)", n->path, side, e.message);
     if (r < 0) {
         npi_log(log, NP_LOG_INFO, "%s: stays at its own input size, %d does not fit (%s)", n->path, side, e.message);
@@ -158,7 +174,7 @@ int npi_net_open(struct npi_net *out, const char *name, const char *dirs, const 
     if (!known) r = card_of_file(n, &f, &known, err);
     else if (!by_id) r = check_hash(n, &f, err); /* installed models are checked by `models get` and `models verify`: hashing costs start-up time */
     if (r >= 0 && n->card.in.width > 0 && n->card.in.height > 0 && side <= 0) side = n->card.in.width > n->card.in.height ? n->card.in.width : n->card.in.height;
-    if (r >= 0) r = load(n, &f, isa, side, must, log, err);
+    if (r >= 0) r = load(n, known, &f, isa, side, must, log, err);
     if (r >= 0 && !known) r = guess(n, log, err);
     if (r >= 0) {
         struct np_tensor_info t;
