@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* printf obeys the locale of the program that we are in ("3,14" is not JSON), so numbers are put together here. */
+#define _GNU_SOURCE
+#include "outfile.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int npi_out_open(struct npi_outfile *o, const char *path, struct np_error *err) {
+    memset(o, 0, sizeof *o);
+    const int std = !strcmp(path, "-");
+    FILE *const f = std ? stdout : fopen(path, "wb");
+    if (!f) return npi_io_fail(err, NP_EIO, "cannot write '%s': %s", path, strerror(errno));
+    o->path = strdup(std ? "standard output" : path);
+    o->f = f;
+    return 0;
+}
+
+static void note(struct npi_outfile *o) {
+    if (!o->error) o->error = errno ? errno : EIO;
+}
+
+void npi_out_str(struct npi_outfile *o, const char *s) {
+    if (fputs(s, o->f) == EOF) note(o);
+}
+
+void npi_out_int(struct npi_outfile *o, int64_t v) {
+    char b[24], *p = b + sizeof b;
+    uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+    *--p = '\0';
+    do *--p = (char)('0' + u % 10);
+    while (u /= 10);
+    if (v < 0) *--p = '-';
+    npi_out_str(o, p);
+}
+
+void npi_out_fixed(struct npi_outfile *o, double v, int decimals, const char *none) {
+    static const double ten[] = { 1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6 };
+    if (!isfinite(v) || fabs(v) > 1e12) {
+        npi_out_str(o, none);
+        return;
+    }
+    const double scaled = nearbyint(fabs(v) * ten[decimals]);
+    uint64_t u = (uint64_t)scaled;
+    char b[40], *p = b + sizeof b;
+    *--p = '\0';
+    for (int i = 0; i < decimals; i++, u /= 10) *--p = (char)('0' + u % 10);
+    if (decimals) *--p = '.';
+    do *--p = (char)('0' + u % 10);
+    while (u /= 10);
+    if (v < 0 && scaled > 0) *--p = '-';
+    npi_out_str(o, p);
+}
+
+/* Length of the valid UTF-8 sequence at s, 0 if it is none. */
+static int utf8_len(const unsigned char *s) {
+    const int n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+    for (int i = 1; i < n; i++) {
+        if ((s[i] & 0xc0) != 0x80) return 0;
+    }
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)) return 0;
+    return n;
+}
+
+void npi_out_json_str(struct npi_outfile *o, const char *str) {
+    const unsigned char *s = (const unsigned char *)str;
+    if (!s) {
+        npi_out_str(o, "null");
+        return;
+    }
+    npi_out_str(o, "\"");
+    while (*s) {
+        char b[8] = { 0 };
+        const int n = utf8_len(s);
+        if (n == 0) b[0] = '?';
+        else if (*s == '"' || *s == '\\') b[0] = '\\', b[1] = (char)*s;
+        else if (*s < 0x20) snprintf(b, sizeof b, "\\u%04x", *s);
+        else memcpy(b, s, (size_t)n);
+        npi_out_str(o, b);
+        s += n ? n : 1;
+    }
+    npi_out_str(o, "\"");
+}
+
+int npi_out_flush(struct npi_outfile *o, struct np_error *err) {
+    errno = 0;
+    if (!o->error && fflush(o->f) == EOF) note(o);
+    if (o->error) return npi_io_fail(err, NP_EIO, "writing '%s' failed: %s", o->path ? o->path : "output", strerror(o->error));
+    return 0;
+}
+
+int npi_out_close(struct npi_outfile *o, struct np_error *err) {
+    if (!o->f) return 0;
+    int r = npi_out_flush(o, err);
+    errno = 0;
+    if (o->f != stdout && fclose(o->f) == EOF && r == 0)
+        r = npi_io_fail(err, NP_EIO, "writing '%s' failed: %s", o->path ? o->path : "output", strerror(errno ? errno : EIO));
+    o->f = NULL;
+    free(o->path);
+    o->path = NULL;
+    return r;
+}

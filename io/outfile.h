@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A text file being written: numbers the same in every locale, NaN never printed, the first error kept. */
+#ifndef NPI_IO_OUTFILE_H
+#define NPI_IO_OUTFILE_H
+#include <stdio.h>
+
+#include "io.h"
+
+struct npi_outfile { FILE *f; char *path; int error; /* errno of the first failure */ };
+/* "-" is standard output. */
+int npi_out_open(struct npi_outfile *o, const char *path, struct np_error *err);
+void npi_out_str(struct npi_outfile *o, const char *s);
+void npi_out_int(struct npi_outfile *o, int64_t v);
+/* Fixed point with `decimals` 0..6 digits; NaN and infinities give `none`. */
+void npi_out_fixed(struct npi_outfile *o, double v, int decimals, const char *none);
+/* With quotes and escapes; invalid UTF-8 becomes '?'. NULL gives null. */
+void npi_out_json_str(struct npi_outfile *o, const char *s);
+/* Pushes everything to the system; reports the first error since opening, once more on each call. */
+int npi_out_flush(struct npi_outfile *o, struct np_error *err);
+int npi_out_close(struct npi_outfile *o, struct np_error *err); /* flushes; fine on a closed one */
+#endif
