@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See gemm_q8_step.h. */
+#include "plan/gemm_q8_step.h"
+
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+
+#include "ops/quantize.h"
+
+struct params {
+    struct npi_gemm_q8 g;
+    struct npi_q8_out out;
+    struct npi_window win;
+    int x_id, y_id;
+    int x_u8, zx, fill;        /* fill: byte that stands for zero in the A tile */
+    int row_factor, zx_u8;
+    int k, n, groups, n_panels;
+    size_t lda;
+    int64_t h, wd, ci, oh, ow, rows;
+    int dense;                 /* windows are pixels: 1x1, stride 1, no padding */
+    int tiles_per_task, panels_per_task, m_tasks;
+    const char **panel;        /* [n_panels] */
+};
+
+int npi_q8_takes(const struct npi_view *x, const struct npi_view *w, const struct npi_view *b, const struct npi_view *y, const struct npi_act *act, int64_t channels) {
+    const struct npi_view *const all[] = { x, w, y };
+    for (int i = 0; i < 3; i++) {
+        if (all[i]->dtype != NP_I8 && all[i]->dtype != NP_U8) return 0;
+        if (all[i]->q.n < 1 || (i != 1 && all[i]->q.n != 1)) return 0;
+    }
+    if (!w->data || (w->q.n != 1 && w->q.n != channels)) return 0;
+    if (b && (!b->data || (b->dtype != NP_I32 && b->dtype != NP_I64))) return 0;
+    return act->kind == NPI_ACT_NONE || act->kind == NPI_ACT_CLAMP;
+}
+
+int npi_q8_factors(struct npi_binder *b, const struct npi_view *x, const struct npi_view *w, const struct npi_view *bias, const struct npi_view *y, int64_t n,
+                   int32_t **bias_out, float **scale_out) {
+    int32_t *const bi = npi_arena_array(b->mem, int32_t, n);
+    float *const sc = npi_arena_array(b->mem, float, n);
+    if (!bi || !sc) return npi_fail(b->err, NP_ENOMEM, "out of memory while planning");
+    for (int64_t c = 0; c < n; c++) {
+        bi[c] = bias ? (int32_t)(uint32_t)(uint64_t)npi_get_int(bias->data, bias->dtype, c) : 0;
+        sc[c] = npi_requant_scale(npi_q_scale(x, 0), npi_q_scale(w, c), npi_q_scale(y, 0));
+        if (!isfinite(sc[c])) return 0;
+    }
+    *bias_out = bi;
+    *scale_out = sc;
+    return 1;
+}
+
+struct npi_q8_out npi_q8_out_of(const struct npi_act *act, const struct npi_view *y) {
+    int32_t lo, hi;
+    const int32_t shift = y->dtype == NP_U8 ? 128 : 0;
+    npi_requant_bounds(act, y, &lo, &hi);
+    return (struct npi_q8_out){ npi_q_zero(y, 0) - shift, lo - shift, hi - shift, shift ? 0x80 : 0 };
+}
+
+/* One window as a row of the tile. */
+static void window(const struct params *p, char *dst, const uint8_t *x, int64_t n, int64_t oy, int64_t ox) {
+    const size_t bytes = (size_t)p->g.a_bytes, tap = (size_t)p->ci * bytes;
+    const int64_t ix = ox * p->win.sw - p->win.pl;
+    for (int ky = 0; ky < p->win.kh; ky++, dst += (size_t)p->win.kw * tap) {
+        const int64_t iy = oy * p->win.sh - p->win.pt + (int64_t)ky * p->win.dh;
+        if (iy < 0 || iy >= p->h) {
+            memset(dst, p->fill, (size_t)p->win.kw * tap);
+            continue;
+        }
+        const uint8_t *const row = x + (size_t)((n * p->h + iy) * p->wd * p->ci);
+        if (ix >= 0 && p->win.dw == 1 && ix + p->win.kw <= p->wd) {
+            p->g.copy_a(dst, row + (size_t)(ix * p->ci), (size_t)p->win.kw * (size_t)p->ci, p->x_u8, p->zx);
+            continue;
+        }
+        for (int kx = 0; kx < p->win.kw; kx++) {
+            const int64_t at = ix + (int64_t)kx * p->win.dw;
+            if (at < 0 || at >= p->wd) memset(dst + (size_t)kx * tap, p->fill, tap);
+            else p->g.copy_a(dst + (size_t)kx * tap, row + (size_t)(at * p->ci), (size_t)p->ci, p->x_u8, p->zx);
+        }
+    }
+}
+
+static void fill_tile(const struct params *p, char *a, const uint8_t *x, int64_t m0, int rows) {
+    if (p->dense) {
+        const uint8_t *const src = x + (size_t)(m0 * p->ci);
+        if ((size_t)p->k * (size_t)p->g.a_bytes == p->lda) p->g.copy_a(a, src, (size_t)rows * (size_t)p->k, p->x_u8, p->zx);
+        else for (int r = 0; r < rows; r++) p->g.copy_a(a + (size_t)r * p->lda, src + (size_t)r * (size_t)p->k, (size_t)p->k, p->x_u8, p->zx);
+        return;
+    }
+    int64_t ox = m0 % p->ow, oy = m0 / p->ow % p->oh, n = m0 / p->ow / p->oh;
+    for (int r = 0; r < rows; r++) {
+        window(p, a + (size_t)r * p->lda, x, n, oy, ox);
+        if (++ox < p->ow) continue;
+        ox = 0;
+        if (++oy < p->oh) continue;
+        oy = 0;
+        n++;
+    }
+}
+
+static size_t tile_bytes(size_t lda) { return npi_align_up(lda * NPI_Q8_ROWS + 64, 64); }
+
+static void run(const struct npi_step *s, const struct npi_exec *e, int task, int worker) {
+    const struct params *const p = s->params;
+    char *const a = npi_exec_scratch(e, worker);
+    int32_t *const row = (int32_t *)(void *)(a + tile_bytes(p->lda));
+    const int m_task = task % p->m_tasks, first = task / p->m_tasks * p->panels_per_task;
+    const int last = first + p->panels_per_task < p->n_panels ? first + p->panels_per_task : p->n_panels;
+    const int64_t m_step = (int64_t)p->tiles_per_task * NPI_Q8_ROWS, m_begin = m_task * m_step;
+    const int64_t m_end = m_begin + m_step < p->rows ? m_begin + m_step : p->rows;
+    for (int64_t m0 = m_begin; m0 < m_end; m0 += NPI_Q8_ROWS) {
+        const int rows = m_end - m0 < NPI_Q8_ROWS ? (int)(m_end - m0) : NPI_Q8_ROWS;
+        fill_tile(p, a, e->ptr[p->x_id], m0, rows);
+        if (p->row_factor) npi_gemm_q8_row_sums(row, a, p->lda, rows, p->k, p->row_factor, p->zx_u8);
+        struct npi_gemm_q8_tile t = { .a = a, .lda = p->lda, .row = p->row_factor ? row : NULL, .rows = rows, .groups = p->groups, .ldy = (size_t)p->n, .out = p->out };
+        for (int i = first; i < last; i++) {
+            const int c0 = i * p->g.nr;
+            t.panel = p->panel[i];
+            t.nc = p->n - c0 < p->g.nr ? p->n - c0 : p->g.nr;
+            t.y = (uint8_t *)e->ptr[p->y_id] + (size_t)m0 * (size_t)p->n + (size_t)c0;
+            p->g.tile(&t);
+        }
+    }
+}
+
+/* Tasks of some ten microseconds: tiles together while there are many, panels apart while there are few. */
+static void split(struct params *p) {
+    const int64_t tiles = (p->rows + NPI_Q8_ROWS - 1) / NPI_Q8_ROWS;
+    const int64_t tile_cost = (int64_t)NPI_Q8_ROWS * p->n * (p->k + 96); /* products, and what an output costs besides */
+    int64_t per_task = 1500000 / tile_cost;
+    if (per_task > tiles / 4) per_task = tiles / 4;
+    if (per_task < 1) per_task = 1;
+    p->tiles_per_task = (int)per_task;
+    p->m_tasks = (int)((tiles + per_task - 1) / per_task);
+    int blocks = 1;
+    while (blocks * 2 <= p->n_panels && p->m_tasks * blocks < 8 && tile_cost / blocks > 1500000) blocks *= 2;
+    p->panels_per_task = (p->n_panels + blocks - 1) / blocks;
+}
+
+static int pack(struct npi_binder *b, const struct npi_gemm_q8_job *j, struct params *p) {
+    struct npi_gemm_q8_layer l = { .w = j->w->data, .w_u8 = j->w->dtype == NP_U8, .zw = npi_q_zero(j->w, 0), .n = p->n, .k = p->k, .zx = p->zx, .x_u8 = p->x_u8 };
+    int32_t *bias;
+    float *scale;
+    const int r = npi_q8_factors(b, j->x, j->w, j->b, j->y, j->n, &bias, &scale);
+    if (r != 1) return r;
+    l.bias = bias;
+    l.scale = scale;
+    p->row_factor = npi_gemm_q8_row_factor(&p->g, &l);
+    p->panel = npi_arena_array(b->mem, const char *, p->n_panels);
+    if (!p->panel) return npi_fail(b->err, NP_ENOMEM, "out of memory while planning");
+    for (int i = 0; i < p->n_panels; i++) {
+        char *const panel = npi_arena_alloc(b->mem, npi_gemm_q8_panel_bytes(&p->g, p->n, p->k, i));
+        if (!panel) return npi_fail(b->err, NP_ENOMEM, "out of memory while packing weights");
+        npi_gemm_q8_pack(&p->g, panel, &l, i);
+        p->panel[i] = panel;
+    }
+    return 1;
+}
+
+int npi_gemm_q8_step(struct npi_binder *b, const struct npi_gemm_q8_job *j, struct npi_step *s) {
+    if (!npi_q8_takes(j->x, j->w, j->b, j->y, j->act, j->n)) return 0;
+    for (int64_t c = 1; c < j->w->q.n; c++)
+        if (npi_q_zero(j->w, c) != npi_q_zero(j->w, 0)) return 0;
+    if (j->n < 1 || j->k < 1 || j->n > INT_MAX / 64 || j->k > INT_MAX / 64 || j->batch * j->oh * j->ow > INT_MAX || j->batch * j->oh * j->ow < 1) return 0;
+    struct params *const p = npi_arena_alloc(b->mem, sizeof *p);
+    if (!p) return npi_fail(b->err, NP_ENOMEM, "out of memory while planning");
+    *p = (struct params){ .g = b->k->gemm_q8, .out = npi_q8_out_of(j->act, j->y), .win = j->win, .x_id = j->x_id, .y_id = j->y_id, .x_u8 = j->x->dtype == NP_U8,
+                          .zx = npi_q_zero(j->x, 0), .k = (int)j->k, .n = (int)j->n, .h = j->h, .wd = j->wd, .ci = j->ci, .oh = j->oh, .ow = j->ow, .rows = j->batch * j->oh * j->ow };
+    p->zx_u8 = p->x_u8 ? p->zx : p->zx + 128;
+    p->fill = p->g.a_bytes == 1 ? p->zx_u8 : 0;
+    p->groups = npi_gemm_q8_groups(&p->g, p->k);
+    p->n_panels = npi_gemm_q8_panels(&p->g, p->n);
+    p->lda = npi_align_up((size_t)p->groups * (size_t)(p->g.kr * p->g.a_bytes), 4);
+    const struct npi_window *const w = &p->win;
+    p->dense = w->kh == 1 && w->kw == 1 && w->sh == 1 && w->sw == 1 && !w->pt && !w->pl && !w->pb && !w->pr;
+    split(p);
+    const int r = pack(b, j, p);
+    if (r != 1) return r;
+    s->kernel = p->g.name;
+    s->run = run;
+    s->n_tasks = p->m_tasks * ((p->n_panels + p->panels_per_task - 1) / p->panels_per_task);
+    s->params = p;
+    s->scratch_bytes = tile_bytes(p->lda) + NPI_Q8_ROWS * sizeof(int32_t);
+    s->macs = p->rows * j->n * j->k;
+    return 1;
+}
