@@ -19,7 +19,6 @@ struct npi_decoder {
     int n_out;
     struct npi_view out[NPI_MAX_OUTPUTS]; /* shapes and quantization; data NULL */
     int pick[4];                          /* outputs the head reads, by its own order; -1: absent */
-    int scores;                           /* output of which only the class_index column is read; -1: none */
     int n_joints;                         /* a detection's or the pose's */
     int form, rows, cols;                 /* of the head: variant, boxes, numbers a box */
     int weighted_nms;                     /* 1: a kept box is the score-weighted mean of its group */
