@@ -7,7 +7,8 @@
  * An affine leads from the net to the shown picture: X = a x + b y + c, Y = d x + e y + f.
  *
  * Sampling rule, per axis: with s source pixels a net pixel, s <= 2 is bilinear between the two nearest pixel centres;
- * s > 2 is the average over the s wide box (like INTER_AREA), so that small inputs are not aliased. A net pixel whose centre falls
+ * s > 2 is the average over the s wide box (like INTER_AREA), so that small inputs are not aliased (turned crops: over a grid of
+ * bilinear samples at most two pixels apart). GRAY8 is full range. A net pixel whose centre falls
  * outside the picture gets the pad colour; inside, taps beyond the border repeat the border pixel. Chroma planes are sampled
  * by the same rule on their own grid. Weights are multiples of 1/256 (their sum is exact), so all ISA levels agree. */
 #ifndef NPI_VISION_VISION_H
