@@ -44,7 +44,7 @@ static int init(struct npi_decoder *d, struct np_error *err) {
     }
     d->rows = (int)h;
     d->cols = (int)w;
-    d->pick[1] = (int)bins;
+    d->bins = (int)bins;
     d->work = npi_arena_array(&d->mem, float, (size_t)(h * w) * (size_t)j + 4 * (size_t)j);
     return d->work ? 0 : npi_fail(err, NP_ENOMEM, "%s: out of memory", d->card.id);
 }
@@ -149,7 +149,7 @@ static void place(const float *mass, int h, int w, float *total, float *x, float
 }
 
 static void pose(struct npi_decoder *d, const void *const *out, int item, struct npi_pose *p) {
-    const int joints = d->n_joints, bins = d->pick[1], h = d->rows, w = d->cols, cells = h * w;
+    const int joints = d->n_joints, bins = d->bins, h = d->rows, w = d->cols, cells = h * w;
     const float *v = (const float *)out[d->pick[0]] + (size_t)item * (size_t)joints * (size_t)bins * (size_t)cells;
     float *mass = d->work, *max = mass + (size_t)cells * (size_t)joints, *ez = max + joints;
     const float range_m = d->card.depth_range_mm / 1000;

@@ -20,7 +20,8 @@ struct npi_decoder {
     struct npi_view out[NPI_MAX_OUTPUTS]; /* shapes and quantization; data NULL */
     int pick[4];                          /* outputs the head reads, by its own order; -1: absent */
     int n_joints;                         /* a detection's or the pose's */
-    int form, rows, cols;                 /* of the head: variant, boxes, numbers a box */
+    int form, rows, cols, bins;           /* of the head: variant, boxes, numbers a box, depth bins */
+    int unit;                             /* of the head: coordinates of the last run were 0..1 */
     int weighted_nms;                     /* 1: a kept box is the score-weighted mean of its group */
     struct npi_cand *cand; int n_cand;    /* [NPI_MAX_CANDIDATES], a heap with the weakest on top when full */
     uint8_t *taken;                       /* [NPI_MAX_CANDIDATES] */

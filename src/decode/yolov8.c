@@ -10,7 +10,6 @@
 #include <stdio.h>
 
 enum { COLUMNS, ROWS, ANCHORS, FINAL };
-#define UNIT 1 /* d->pick[1]: coordinates of the last run were 0..1 */
 
 static int cells(const struct npi_decoder *d) {
     int n = 0;
@@ -24,7 +23,7 @@ static float at(const struct npi_decoder *d, const void *o, int row, int col) {
 }
 
 static void joints(const struct npi_decoder *d, const void *const *out, int row, struct npi_joint *j) {
-    const float sx = d->pick[1] == UNIT ? (float)d->net_w : 1, sy = d->pick[1] == UNIT ? (float)d->net_h : 1;
+    const float sx = d->unit ? (float)d->net_w : 1, sy = d->unit ? (float)d->net_h : 1;
     const int first = d->form == FINAL ? 6 : 5;
     for (int k = 0; k < d->n_joints; k++)
         j[k] = (struct npi_joint){ at(d, out[d->pick[0]], row, first + 3 * k) * sx, at(d, out[d->pick[0]], row, first + 3 * k + 1) * sy, NAN,
@@ -73,8 +72,8 @@ static void detect(struct npi_decoder *d, const void *const *out, float thr) {
         if (d->form == FINAL) npi_cand_add(d, a, b, c, e, s, i);
         else npi_cand_add(d, a - c / 2, b - e / 2, a + c / 2, b + e / 2, s, i);
     }
-    d->pick[1] = d->n_cand && largest < 2 ? UNIT : 0;
-    if (d->pick[1] != UNIT) return;
+    d->unit = d->n_cand && largest < 2;
+    if (!d->unit) return;
     for (int i = 0; i < d->n_cand; i++) {
         struct npi_cand *c = &d->cand[i];
         c->x0 *= (float)d->net_w; c->x1 *= (float)d->net_w; c->y0 *= (float)d->net_h; c->y1 *= (float)d->net_h;
