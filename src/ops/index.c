@@ -52,7 +52,7 @@ static int64_t range_count(const struct npi_op_args *a) {
     if (npi_dtype_kind(t) == NPI_KIND_FLOAT) {
         const double from = npi_get_f64(t, a->in[0]->data, 0), to = npi_get_f64(t, a->in[1]->data, 0), step = npi_get_f64(t, a->in[2]->data, 0);
         const double n = ceil((to - from) / step);
-        return n > 0 ? npi_f64_to_i64(n) : step == 0 || isnan(n) ? -1 : 0;
+        return step == 0 || isnan(n) ? -1 : n > 0 ? npi_f64_to_i64(n) : 0;
     }
     const int64_t from = npi_get_i64(t, a->in[0]->data, 0), to = npi_get_i64(t, a->in[1]->data, 0), step = npi_get_i64(t, a->in[2]->data, 0);
     if (step == 0) return -1;
