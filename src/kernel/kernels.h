@@ -8,11 +8,13 @@
 #define NPI_KERNEL_KERNELS_H
 #include "kernel/add_q8.h"
 #include "kernel/dwconv_q8.h"
+#include "kernel/elem_q8.h"
 #include "kernel/gemm_q8.h"
 
 struct npi_kernels {
     unsigned cpu; /* the flags it was made with */
     struct npi_add_q8 add_q8;
+    struct npi_elem_q8 elem_q8;
     struct npi_gemm_q8 gemm_q8;
     struct npi_dwconv_q8 dwconv_q8, dwconv_q8_wide; /* wide: for weights that do not fit int8 */
 };

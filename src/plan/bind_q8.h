@@ -7,4 +7,6 @@ int npi_bind_conv_q8(struct npi_binder *b, const struct npi_node *n, struct npi_
 int npi_bind_dw_q8(struct npi_binder *b, const struct npi_node *n, struct npi_step *s);
 int npi_bind_fc_q8(struct npi_binder *b, const struct npi_node *n, struct npi_step *s);
 int npi_bind_add_q8(struct npi_binder *b, const struct npi_node *n, struct npi_step *s);
+int npi_bind_map_q8(struct npi_binder *b, const struct npi_node *n, struct npi_step *s);
+int npi_bind_pool_q8(struct npi_binder *b, const struct npi_node *n, struct npi_step *s);
 #endif

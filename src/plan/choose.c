@@ -8,7 +8,9 @@ static const npi_bind_fn binders[] = {
     npi_bind_conv_q8,
     npi_bind_dw_q8,
     npi_bind_fc_q8,
+    npi_bind_map_q8,
     npi_bind_add_q8,
+    npi_bind_pool_q8,
     npi_bind_generic,
 };
 

@@ -6,6 +6,7 @@
 #define CK_FAMILIES(X) \
     X(self)            \
     X(add_q8)          \
+    X(elem_q8)         \
     X(gemm_q8)         \
     X(dwconv_q8)       \
     /* end */
