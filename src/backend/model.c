@@ -59,15 +59,42 @@ static int settle(struct npi_graph *to, const struct npi_graph *from, const char
     return npi_graph_set_io(to, from->input, from->n_inputs, from->output, from->n_outputs);
 }
 
-/* Drops the graph outputs that nobody wants; the passes then drop what led to them (BlazePose's segmentation is a fifth of its work). */
-static int prune(struct npi_graph *g, const struct npi_load_hooks *hooks) {
+/* One index of the last axis of an output; pass/slice.c carries the choice up to where the numbers are made. */
+static int take_column(struct npi_graph *g, int output, int column, struct np_error *err) {
+    const int t = g->output[output];
+    const struct npi_view v = g->tensor[t].v;
+    struct npi_node s = { .op = NPI_OP_SLICE, .name = g->tensor[t].name };
+    for (int i = 0; i < v.rank; i++) {
+        s.a.slice.step[i] = 1;
+        s.a.slice.size[i] = v.d[i];
+    }
+    s.a.slice.start[v.rank - 1] = column;
+    s.a.slice.size[v.rank - 1] = 1;
+    const int y = npi_build1(g, &s, &t, 1, err);
+    if (y < 0) return y;
+    g->tensor[y].name = g->tensor[t].name;
+    g->output[output] = y;
+    return 0;
+}
+
+/* Drops what nobody wants of the outputs; the passes then drop what led to it (BlazePose's segmentation, 89 of EfficientDet's 90 classes). */
+static int prune(struct npi_graph *g, const struct npi_load_hooks *hooks, struct np_error *err) {
     char *keep = npi_arena_alloc(g->mem, (size_t)g->n_outputs + 1);
+    int *column = npi_arena_array(g->mem, int, g->n_outputs + 1);
     int n = 0;
-    if (!keep) return NP_ENOMEM;
+    if (!keep || !column) return NP_ENOMEM;
     memset(keep, 1, (size_t)g->n_outputs);
-    hooks->prune(hooks->opaque, g, keep);
-    for (int i = 0; i < g->n_outputs; i++)
-        if (keep[i]) g->output[n++] = g->output[i];
+    for (int i = 0; i < g->n_outputs; i++) column[i] = -1;
+    hooks->prune(hooks->opaque, g, keep, column);
+    for (int i = 0; i < g->n_outputs; i++) {
+        const struct npi_view *v = &g->tensor[g->output[i]].v;
+        if (!keep[i]) continue;
+        if (column[i] >= 0 && v->rank > 0 && v->q.n <= 1 && column[i] < v->d[v->rank - 1]) {
+            const int r = take_column(g, i, column[i], err);
+            if (r < 0) return r;
+        }
+        g->output[n++] = g->output[i];
+    }
     if (n) g->n_outputs = n;
     return 0;
 }
@@ -107,7 +134,7 @@ int npi_model_load(struct np_model **out, const void *data, size_t size, const c
 
     if (r < 0 || (r = npi_import(&g, data, size, &o, err)) < 0) goto fail;
     if ((r = npi_graph_verify(&g, err)) < 0) goto fail;
-    if (hooks->prune && (r = prune(&g, hooks)) < 0) goto fail;
+    if (hooks->prune && (r = prune(&g, hooks, err)) < 0) goto fail;
     if (!m->reference_only && (r = npi_pass_all(&g, &params->logger, err)) < 0) goto fail;
     /* The generic steps point at nodes of the graph they were planned on: plan on the settled one. Its constants are
      * those of the load graph while planning and are cut down afterwards. */

@@ -31,8 +31,9 @@ int npi_session_run_on(struct np_session *s, struct np_pool *pool);
 struct npi_load_hooks {
     /* Values for inputs that must be known at load; see npi_import_opts. May be NULL. */
     int (*bind)(void *opaque, const char *input, struct npi_view *v);
-    /* Which outputs are wanted: keep[i] = 0 drops output i and all that is only computed for it. May be NULL: all. */
-    void (*prune)(void *opaque, const struct npi_graph *g, char *keep);
+    /* Which outputs are wanted: keep[i] = 0 drops output i and all that is only computed for it; column[i] >= 0: of its last axis
+     * only that index, the axis becomes 1. Called with keep = 1, column = -1. May be NULL: all. */
+    void (*prune)(void *opaque, const struct npi_graph *g, char *keep, int *column);
     void *opaque;
 };
 /* Like np_model_load_memory; hooks may be NULL. */

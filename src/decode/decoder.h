@@ -19,6 +19,7 @@ struct npi_decoder {
     int n_out;
     struct npi_view out[NPI_MAX_OUTPUTS]; /* shapes and quantization; data NULL */
     int pick[4];                          /* outputs the head reads, by its own order; -1: absent */
+    int scores;                           /* output of which only the class_index column is read; -1: none */
     int n_joints;                         /* a detection's or the pose's */
     int form, rows, cols, bins;           /* of the head: variant, boxes, numbers a box, depth bins */
     int unit;                             /* of the head: coordinates of the last run were 0..1 */

@@ -30,6 +30,7 @@ static int init(struct npi_decoder *d, struct np_error *err) {
     if (d->pick[SCORES] < 0) return npi_pick_fail(d, want, err);
     d->rows = (int)n;
     d->cols = (int)d->out[d->pick[SCORES]].d[2];
+    d->scores = d->pick[SCORES];
     return 0;
 }
 

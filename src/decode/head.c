@@ -86,6 +86,7 @@ int npi_decoder_open(struct npi_decoder **out, const struct npi_card *card, cons
     d->net_h = net_h;
     d->n_out = n_outputs < NPI_MAX_OUTPUTS ? n_outputs : NPI_MAX_OUTPUTS;
     memcpy(d->out, outputs, (size_t)d->n_out * sizeof *d->out);
+    d->scores = -1;
     d->pick[0] = d->pick[1] = d->pick[2] = d->pick[3] = -1;
     if (card->keypoint_set[0]) {
         d->set = npi_keypoint_set_find(card->keypoint_set);
@@ -118,6 +119,7 @@ unsigned npi_decoder_outputs(const struct npi_decoder *d) {
     return mask;
 }
 
+int npi_decoder_column(const struct npi_decoder *d, int output) { return d->scores >= 0 && output == d->scores ? d->card.dec.class_index : -1; }
 int npi_decoder_n_joints(const struct npi_decoder *d) { return d->n_joints; }
 const struct np_keypoint_set *npi_decoder_set(const struct npi_decoder *d) { return d->set; }
 

@@ -60,6 +60,8 @@ int npi_decoder_open(struct npi_decoder **out, const struct npi_card *card, cons
                      struct np_error *err);
 void npi_decoder_free(struct npi_decoder **d);
 unsigned npi_decoder_outputs(const struct npi_decoder *d); /* bit i: output i of the model is read */
+/* When of output i only one index of the last axis is read (the person's class): that index; else -1. */
+int npi_decoder_column(const struct npi_decoder *d, int output);
 int npi_decoder_n_joints(const struct npi_decoder *d); /* 0: none */
 const struct np_keypoint_set *npi_decoder_set(const struct npi_decoder *d); /* NULL for plain detectors */
 

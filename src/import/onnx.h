@@ -87,7 +87,8 @@ struct npi_ox_side *npi_ox_side_of(struct npi_ox *o, int tensor);               
 /* onnx_tensor.c */
 int npi_ox_dtype(int64_t elem_type);             /* enum np_dtype, or -1 */
 const char *npi_ox_type_name(int64_t elem_type);
-int npi_ox_tensor(struct npi_ox *o, struct npi_pb tensor, const char *what, struct npi_pb *name); /* TensorProto -> constant (f16 widened) */
+int npi_ox_read_tensor(struct npi_ox *o, struct npi_pb tensor, const char *what, struct npi_pb *name); /* TensorProto -> constant */
+int npi_ox_tensor(struct npi_ox *o, struct npi_pb tensor, const char *what, struct npi_pb *name);      /* likewise, f16 widened */
 int npi_ox_widen(struct npi_ox *o, int t);       /* f16, bf16 -> f32 */
 
 /* onnx_quant.c */

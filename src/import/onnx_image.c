@@ -125,11 +125,19 @@ int npi_ox_do_upsample(struct npi_ox_node *n) {
     return r < 0 ? r : (n->out[0] = resize(n, &a));
 }
 
+/* DCR: channels ordered (block row, block column, channel); CRD: (channel, row, column). Our SpaceToDepth gives the first. */
 int npi_ox_do_depth_space(struct npi_ox_node *n) {
     const int64_t block = npi_ox_int(n, "blocksize", 0);
-    if (npi_ox_view(n, n->in[0])->rank != 4 || block < 1 || block > 1 << 15) return npi_ox_fail(n, NP_ESHAPE, "rank %d and block size %lld", npi_ox_view(n, n->in[0])->rank, (long long)block);
+    if (npi_ox_view(n, n->in[0])->rank != 4 || block < 1 || block > 1 << 12) return npi_ox_fail(n, NP_ESHAPE, "rank %d and block size %lld", npi_ox_view(n, n->in[0])->rank, (long long)block);
     union npi_attr a = { .block = { .block = (int)block, .dcr = npi_ox_is(n, "mode", "DCR", "DCR") } };
-    return n->out[0] = npi_ox_nchw(n, npi_ox_un(n, (enum npi_op)n->row->arg, &a, npi_ox_nhwc(n, n->in[0])));
+    int y = npi_ox_un(n, (enum npi_op)n->row->arg, &a, npi_ox_nhwc(n, n->in[0]));
+    if (y >= 0 && n->row->arg == NPI_OP_SPACE_TO_DEPTH && !a.block.dcr) {
+        const struct npi_view v = *npi_ox_view(n, y);
+        const int64_t b2 = block * block;
+        y = npi_ox_reshape(n, y, 5, (const int64_t[]){ v.d[0], v.d[1], v.d[2], b2, v.d[3] / b2 });
+        y = npi_ox_reshape(n, npi_ox_transpose(n, y, (const int[]){ 0, 1, 2, 4, 3 }), 4, v.d);
+    }
+    return n->out[0] = npi_ox_nchw(n, y);
 }
 
 int npi_ox_do_grid_sample(struct npi_ox_node *n) {

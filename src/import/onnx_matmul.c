@@ -66,21 +66,40 @@ int npi_ox_do_gemm(struct npi_ox_node *n) {
 }
 
 /* ---- Einsum of one or two operands ----
+ * "..." stands for as many leading dimensions as its operand has beyond its letters, named here with digits from the right.
  * Letters are sorted into batch (both operands and result), summed (both, not in the result), and free ones; each operand
  * is brought to [batch..., free, summed] by Transpose and Reshape, multiplied, and the result is put in order. */
 
-struct term { char letter[NP_MAX_RANK]; int n; };
+struct term { char letter[NP_MAX_RANK]; int n, dots; }; /* dots: where "..." is, -1 nowhere */
 struct einsum { struct term in[2], out; int n_in; int64_t size[128]; };
+
+/* Puts `extra` digits, the last one '0', in the place of the dots; too many are left out and found by the rank check. */
+static void spell_dots(struct term *t, int extra, int *count) {
+    const int at = t->dots < 0 ? 0 : t->dots;
+    if (extra <= 0 || t->n + extra > NP_MAX_RANK) return;
+    memmove(t->letter + at + extra, t->letter + at, (size_t)(t->n - at));
+    for (int i = 0; i < extra; i++) {
+        t->letter[at + i] = (char)('0' + extra - 1 - i);
+        if (count) count[(int)t->letter[at + i]]++;
+    }
+    t->n += extra;
+}
 
 static int parse(const struct npi_ox_node *n, struct einsum *e) {
     struct npi_pb m, s = npi_pb(NULL, 0);
     if (npi_ox_attr(n, "equation", &m)) s = npi_pb_find(m, 4, NULL);
     struct term *t = &e->in[0];
+    e->in[0].dots = e->in[1].dots = e->out.dots = -1;
     int arrow = 0, count[128] = { 0 };
     e->n_in = 1;
     for (; s.p < s.end; s.p++) {
         const uint8_t c = *s.p;
         if (c == ' ') continue;
+        if (c == '.' && s.p + 2 < s.end && s.p[1] == '.' && s.p[2] == '.' && t->dots < 0) {
+            t->dots = t->n;
+            s.p += 2;
+            continue;
+        }
         if (c == ',' && !arrow && e->n_in < 2) t = &e->in[e->n_in++];
         else if (c == '-' && s.p + 1 < s.end && s.p[1] == '>' && !arrow) {
             arrow = 1;
@@ -94,6 +113,14 @@ static int parse(const struct npi_ox_node *n, struct einsum *e) {
     for (int c = 0; c < 128 && !arrow; c++) /* implicit result: the letters that appear once, sorted */
         if (count[c] == 1 && e->out.n < NP_MAX_RANK) e->out.letter[e->out.n++] = (char)c;
     if (e->n_in != n->n_in) return npi_ox_fail(n, NP_ESHAPE, "its equation has %d operands, the node %d", e->n_in, n->n_in);
+    int widest = 0;
+    for (int i = 0; i < e->n_in; i++) {
+        const int extra = npi_ox_view(n, n->in[i])->rank - e->in[i].n;
+        if (e->in[i].dots < 0) continue;
+        spell_dots(&e->in[i], extra, count);
+        if (extra > widest) widest = extra;
+    }
+    if (e->out.dots >= 0 || !arrow) spell_dots(&e->out, widest, NULL);
     for (int i = 0; i < e->n_in; i++) {
         const struct npi_view *v = npi_ox_view(n, n->in[i]);
         if (v->rank != e->in[i].n) return npi_ox_fail(n, NP_ESHAPE, "operand %d has rank %d, its term %d letters", i, v->rank, e->in[i].n);

@@ -185,7 +185,7 @@ static int fill(struct npi_ox *o, const struct proto *t, const char *what, void 
     return 0;
 }
 
-int npi_ox_tensor(struct npi_ox *o, struct npi_pb m, const char *what, struct npi_pb *name) {
+int npi_ox_read_tensor(struct npi_ox *o, struct npi_pb m, const char *what, struct npi_pb *name) {
     struct proto t;
     read_proto(m, &t);
     if (name) *name = t.name;
@@ -217,5 +217,7 @@ int npi_ox_tensor(struct npi_ox *o, struct npi_pb m, const char *what, struct np
             for (size_t i = 0; t.v.dtype == NP_BOOL && i < count; i++) ((uint8_t *)data)[i] = ((uint8_t *)data)[i] != 0;
         }
     }
-    return r < 0 ? fail(o, &t, what, NP_ENOMEM, "out of memory") : npi_ox_widen(o, r);
+    return r < 0 ? fail(o, &t, what, NP_ENOMEM, "out of memory") : r;
 }
+
+int npi_ox_tensor(struct npi_ox *o, struct npi_pb m, const char *what, struct npi_pb *name) { return npi_ox_widen(o, npi_ox_read_tensor(o, m, what, name)); }

@@ -112,8 +112,8 @@ static int resized(const struct np_model *m, int side, struct np_model_params *p
 }
 
 /* Outputs that the head of a known card does not read are not computed. A card that does not fit is told later, with its message. */
-static void prune(void *opaque, const struct npi_graph *g, char *keep) {
-    const struct npi_net *const n = opaque;
+static void prune(void *opaque, const struct npi_graph *g, char *keep, int *column) {
+    struct npi_net *const n = opaque;
     struct npi_view out[NPI_MAX_OUTPUTS];
     struct npi_decoder *d;
     if (g->n_outputs > NPI_MAX_OUTPUTS) return;
@@ -122,7 +122,11 @@ static void prune(void *opaque, const struct npi_graph *g, char *keep) {
     const int first = in->rank == 4 && in->d[1] <= 4 && in->d[3] > 4;
     if (in->rank != 4 || npi_decoder_open(&d, &n->card, out, g->n_outputs, (int)in->d[first ? 3 : 2], (int)in->d[first ? 2 : 1], NULL) < 0) return;
     const unsigned used = npi_decoder_outputs(d);
-    for (int i = 0; i < g->n_outputs; i++) keep[i] = used >> i & 1;
+    for (int i = 0; i < g->n_outputs; i++) {
+        keep[i] = used >> i & 1;
+        column[i] = npi_decoder_column(d, i);
+        if (column[i] >= 0) n->took_column = 1;
+    }
     npi_decoder_free(&d);
 }
 
@@ -175,6 +179,7 @@ int npi_net_open(struct npi_net *out, const char *name, const char *dirs, const 
     else if (!by_id) r = check_hash(n, &f, err); /* installed models are checked by `models get` and `models verify`: hashing costs start-up time */
     if (r >= 0 && n->card.in.width > 0 && n->card.in.height > 0 && side <= 0) side = n->card.in.width > n->card.in.height ? n->card.in.width : n->card.in.height;
     if (r >= 0) r = load(n, known, &f, isa, side, must, log, err);
+    if (r >= 0 && n->took_column) n->card.dec.class_index = 0;
     if (r >= 0 && !known) r = guess(n, log, err);
     if (r >= 0) {
         struct np_tensor_info t;

@@ -16,6 +16,7 @@ struct npi_net {
     struct npi_net_in in;
     struct npi_view out[NPI_MAX_OUTPUTS];
     int n_out;
+    int took_column;     /* of the class scores only the person's column is computed; class_index is 0 then */
     char path[512];
 };
 
