@@ -4,7 +4,7 @@
  *   predict (constant-velocity Kalman filter a track) ── match strong detections ── match weak ones with the rest ── births, deaths
  *
  * Two-stage association after the idea of ByteTrack: weak detections may keep a track alive but never start one. The cost is
- * 1 - similarity, where similarity is IoU, averaged with OKS of the joints when both sides have them. Matching is optimal
+ * 1 - similarity, where similarity is IoU, mixed with OKS of the joints when both sides have them. Matching is optimal
  * (Hungarian; at most 128 x 128). Deterministic, no allocation after create. One thread at a time. */
 #ifndef NPI_TRACK_TRACK_H
 #define NPI_TRACK_TRACK_H
@@ -15,7 +15,7 @@
 #define NPI_TRACK_MAX 128
 
 struct npi_track_params {
-    float high_thr;      /* detections from here up are strong: .45 of ByteTrack's rule; default .4 */
+    float high_thr;      /* detections from here up are strong; default .4 */
     float low_thr;       /* weaker ones are ignored; default .1 */
     float new_thr;       /* score that may start a track; default .4 */
     float min_sim, min_sim_weak; /* similarity needed in stage one and two; defaults .15, .4 */
