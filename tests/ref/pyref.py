@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The default pipeline (EfficientDet-Lite0 int8 + BlazePose full) once more, in Python with OpenCV and LiteRT: the independent
+twin that the joints of `nextpose run` are held against, and the peer whose frames a second `make bench` prints beside ours.
+
+Same models, same rules: letterbox top left, NMS .5, crop box x 1.25 square, heat map refinement. Written from the models'
+documentation, not from our C code."""
+import math
+
+import cv2
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+cv2.setNumThreads(1)
+
+
+def anchors(side):
+    out = []
+    for level in range(3, 8):
+        s = 2 ** level
+        g = math.ceil(side / s)
+        yx = np.stack(np.meshgrid(np.arange(g), np.arange(g), indexing="ij"), -1).reshape(-1, 2)
+        c = (yx + 0.5) * s
+        sizes = [(3 * s * 2 ** (o / 3) / math.sqrt(r), 3 * s * 2 ** (o / 3) * math.sqrt(r)) for o in range(3) for r in (1, 2, 0.5)]
+        hw = np.array(sizes)
+        out.append(np.concatenate([np.repeat(c, 9, 0), np.tile(hw, (len(c), 1))], 1))
+    return np.concatenate(out).astype(np.float32)  # cy cx h w
+
+
+def iou(a, b):
+    w = min(a[2], b[2]) - max(a[0], b[0])
+    h = min(a[3], b[3]) - max(a[1], b[1])
+    if w <= 0 or h <= 0:
+        return 0.0
+    return w * h / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - w * h)
+
+
+class Pipeline:
+    def __init__(self, detector, pose, threads=1, max_persons=8, thr=0.35, nms=0.5):
+        self.det = Interpreter(detector, num_threads=threads)
+        self.det.allocate_tensors()
+        self.pose = Interpreter(pose, num_threads=threads)
+        self.pose.allocate_tensors()
+        self.side = int(self.det.get_input_details()[0]["shape"][1])
+        self.anchors = anchors(self.side)
+        self.max_persons, self.thr, self.nms = max_persons, thr, nms
+        self.det_in = self.det.get_input_details()[0]["index"]
+        outs = {tuple(d["shape"])[-1]: d["index"] for d in self.det.get_output_details()}
+        self.det_scores, self.det_boxes = outs[90], outs[4]
+        self.pose_in = self.pose.get_input_details()[0]["index"]
+        self.pose_out = {int(np.prod(d["shape"])): d["index"] for d in self.pose.get_output_details()}
+
+    def detect(self, rgb):
+        h, w = rgb.shape[:2]
+        s = self.side / max(h, w)
+        nw, nh = round(w * s), round(h * s)
+        small = cv2.resize(rgb, (nw, nh), interpolation=cv2.INTER_AREA if s < 0.5 else cv2.INTER_LINEAR)
+        net = np.zeros((self.side, self.side, 3), np.uint8)
+        net[:nh, :nw] = small
+        self.det.set_tensor(self.det_in, net[None])
+        self.det.invoke()
+        score = self.det.get_tensor(self.det_scores)[0, :, 0]
+        raw = self.det.get_tensor(self.det_boxes)[0]
+        keep = np.nonzero(score >= self.thr)[0]
+        keep = keep[np.argsort(-score[keep], kind="stable")]
+        boxes = []
+        for i in keep:
+            cy, cx, ah, aw = self.anchors[i]
+            ty, tx, th, tw = raw[i]
+            y, x, bh, bw = ty * ah + cy, tx * aw + cx, math.exp(th) * ah, math.exp(tw) * aw
+            b = (x - bw / 2, y - bh / 2, x + bw / 2, y + bh / 2, float(score[i]))
+            if all(iou(b, o) <= self.nms for o in boxes):
+                boxes.append(b)
+        if len(boxes) > self.max_persons:
+            boxes = sorted(boxes, key=lambda b: -(b[2] - b[0]) * (b[3] - b[1]))[: self.max_persons]
+        out = []
+        for b in boxes:
+            x0, y0, x1, y1 = max(b[0] / s, 0), max(b[1] / s, 0), min(b[2] / s, w), min(b[3] / s, h)
+            if x1 - x0 >= 1 and y1 - y0 >= 1:
+                out.append((x0, y0, x1, y1, b[4]))
+        return out
+
+    def crop(self, rgb, box, n=256):
+        side = max(box[2] - box[0], box[3] - box[1]) * 1.25
+        cx, cy = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+        s = side / n
+        # Averages over the pixels that one net pixel covers: k x k bilinear samples when the crop shrinks the picture by more than 2.
+        k = 1 if s <= 2 else math.ceil(s)
+        m = n * k
+        f = side / m
+        mat = np.array([[f, 0, cx - side / 2 + f / 2 - 0.5], [0, f, cy - side / 2 + f / 2 - 0.5]])
+        img = cv2.warpAffine(rgb, mat, (m, m), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT, borderValue=(0, 0, 0))
+        if k > 1:
+            img = cv2.resize(img, (n, n), interpolation=cv2.INTER_AREA)
+        return img, s, cx - side / 2, cy - side / 2
+
+    def joints(self, rgb, box):
+        img, s, x0, y0 = self.crop(rgb, box)
+        self.pose.set_tensor(self.pose_in, (img.astype(np.float32) / 255)[None])
+        self.pose.invoke()
+        if self.pose.get_tensor(self.pose_out[1]).ravel()[0] < 0.5:
+            return None
+        lm = self.pose.get_tensor(self.pose_out[195]).reshape(39, 5)
+        heat = self.pose.get_tensor(self.pose_out[64 * 64 * 39])[0]
+        out = np.zeros((33, 3), np.float32)
+        for i in range(33):
+            x, y = lm[i, 0] / 256 * 64, lm[i, 1] / 256 * 64
+            if 0 <= x < 64 and 0 <= y < 64:
+                cx, cy = int(x), int(y)
+                xa, xb, ya, yb = max(cx - 3, 0), min(cx + 3, 63), max(cy - 3, 0), min(cy + 3, 63)
+                p = 1 / (1 + np.exp(-heat[ya : yb + 1, xa : xb + 1, i].astype(np.float64)))
+                if p.max() >= 0.5:
+                    gy, gx = np.mgrid[ya : yb + 1, xa : xb + 1]
+                    x, y = (p * gx).sum() / p.sum(), (p * gy).sum() / p.sum()
+            conf = 1 / (1 + np.exp(-lm[i, 3])) / (1 + np.exp(-lm[i, 4]))
+            out[i] = (x * 4 * s + x0, y * 4 * s + y0, conf)
+        return out
+
+    def frame(self, bgr):
+        rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+        return [(b, self.joints(rgb, b)) for b in self.detect(rgb)]
