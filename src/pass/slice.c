@@ -138,11 +138,15 @@ int npi_pass_slice(struct npi_graph *g, struct np_error *err) {
         if (n->dead || n->op != NPI_OP_SLICE || w.ix.n_users[n->in[0]] != 1) continue;
         const struct npi_node *up = npi_producer(&w, n->in[0]);
         if (!up || up->n_out != 1) continue;
+        const int above = w.ix.producer[n->in[0]];
         if (up->op >= NPI_OP_RELU && up->op <= NPI_OP_DEQUANTIZE) r = through_unary(&w, i, up);
         else if (up->op == NPI_OP_CONCAT) r = through_concat(&w, i, up);
         else if (up->op == NPI_OP_RESHAPE) r = through_reshape(&w, i, up);
         else if (up->op == NPI_OP_CONV2D || up->op == NPI_OP_FULLY_CONNECTED) r = into_conv(&w, i, up);
-        if (r > 0) r = npi_rewrite_index(&w);
+        if (r > 0) {
+            g->node[above].dead = 1; /* the slice was its only reader */
+            r = npi_rewrite_index(&w);
+        }
     }
     if (r == NP_ENOMEM) npi_fail(err, r, "%s: out of memory", g->path);
     if (r >= 0 && w.changed && (r = npi_graph_sort(g, err)) >= 0) r = npi_pass_dce(g, err);
