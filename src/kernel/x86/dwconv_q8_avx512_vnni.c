@@ -30,65 +30,53 @@ INLINE void put64(const struct q8_put *o, const __m512i *acc, const char *block,
     q8_put(o, acc, scale, 4, nc, y);
 }
 
-/* One block of channels of a row; k and s are constants here. */
-INLINE void columns(const struct npi_dwconv_q8_row *r, const char *block, int c, int nc, int k, int s) {
-    const struct q8_put o = q8_put_init(&r->out);
-    const __m512i flip = _mm512_set1_epi8(r->x_u8 ? 0 : (char)0x80);
-    const int live = (k + s - 1) / s, turn = live * s; /* outputs in flight; columns until the slots repeat */
-    const int n_cols = (r->n - 1) * s + k;
-    const char *const w = block + 512;
-    __m512i acc[5][4];
-#pragma GCC unroll 5
-    for (int i = 0; i < live; i++)
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; j++) acc[i][j] = _mm512_loadu_si512(block + j * 64);
-    for (int base = 0; base < n_cols; base += turn) {
-#pragma GCC unroll 6
-        for (int u = 0; u < turn; u++) {
-            const int col = base + u;
-            if (col >= n_cols) return;
-            const uint8_t *const *const p = r->px + (size_t)col * (size_t)k;
-            __m512i d[4];
-            if (k == 3) {
-                const __m512i last = bytes(p[2] + c, flip);
-                interleave(d, bytes(p[0] + c, flip), bytes(p[1] + c, flip), last, last);
-            } else {
-                interleave(d, bytes(p[0] + c, flip), bytes(p[1] + c, flip), bytes(p[2] + c, flip), bytes(p[3] + c, flip));
-            }
-#pragma GCC unroll 5
-            for (int i = 0; i < live; i++) {
-                const int kx = u >= i * s ? u - i * s : u - i * s + turn;
-                if (kx < k) dot4(acc[i], d, w + kx * 256);
-            }
-            if (k == 5 && u % s == 0) {
-                interleave(d, bytes(p[4] + c, flip), bytes(p[9] + c, flip), bytes(p[14] + c, flip), bytes(p[19] + c, flip));
-#pragma GCC unroll 5
-                for (int i = 0; i < live; i++) {
-                    const int kx = u >= i * s ? u - i * s : u - i * s + turn;
-                    if (kx == 0) dot4(acc[i], d, w + 5 * 256);
-                    if (kx == 4) dot4(acc[i], d, w + 6 * 256);
-                }
-            }
-#pragma GCC unroll 5
-            for (int i = 0; i < live; i++) {
-                const int kx = u >= i * s ? u - i * s : u - i * s + turn;
-                if (kx != k - 1) continue;
-                if (col >= k - 1) put64(&o, acc[i], block, nc, r->y + (size_t)((col - k + 1) / s) * (size_t)r->c + (size_t)c);
-#pragma GCC unroll 4
-                for (int j = 0; j < 4; j++) acc[i][j] = _mm512_loadu_si512(block + j * 64);
-            }
-        }
-    }
-}
+/* Column of output slot i under unrolled column u. */
+#define KX(u, i, S, TURN) ((u) >= (i) * (S) ? (u) - (i) * (S) : (u) - (i) * (S) + (TURN))
 
-#define COLUMNS(name, k, s)                                                                                      \
-    static __attribute__((noinline)) void name(const struct npi_dwconv_q8_row *r, const char *block, int c, int nc) { \
-        columns(r, block, c, nc, k, s);                                                                          \
+/* One block of channels of a row. LIVE outputs are in flight, TURN columns later their slots repeat. A macro for the reason given in gemm_q8_zmm.h. */
+#define COLUMNS(name, K, S, LIVE, TURN)                                                                                          \
+    static __attribute__((noinline)) void name(const struct npi_dwconv_q8_row *r, const char *block, int c, int nc) {            \
+        const struct q8_put o = q8_put_init(&r->out);                                                                            \
+        const __m512i flip = _mm512_set1_epi8(r->x_u8 ? 0 : (char)0x80);                                                         \
+        const int n_cols = (r->n - 1) * S + K;                                                                                   \
+        const char *const w = block + 512;                                                                                       \
+        const uint8_t *const *p = r->px;                                                                                         \
+        __m512i acc[LIVE][4];                                                                                                    \
+        _Pragma("GCC unroll 5") for (int i = 0; i < LIVE; i++)                                                                   \
+            _Pragma("GCC unroll 4") for (int j = 0; j < 4; j++) acc[i][j] = _mm512_loadu_si512(block + j * 64);                  \
+        for (int base = 0; base < n_cols; base += TURN) {                                                                        \
+            _Pragma("GCC unroll 6") for (int u = 0; u < TURN; u++) {                                                             \
+                __m512i d[4];                                                                                                    \
+                if (base + u >= n_cols) return;                                                                                  \
+                first_rows(d, p, c, flip, K);                                                                                    \
+                _Pragma("GCC unroll 5") for (int i = 0; i < LIVE; i++)                                                           \
+                    if (KX(u, i, S, TURN) < K) dot4(acc[i], d, w + KX(u, i, S, TURN) * 256);                                     \
+                if (K == 5 && u % S == 0) {                                                                                      \
+                    interleave(d, bytes(p[4] + c, flip), bytes(p[9] + c, flip), bytes(p[14] + c, flip), bytes(p[19] + c, flip)); \
+                    _Pragma("GCC unroll 5") for (int i = 0; i < LIVE; i++) {                                                     \
+                        if (KX(u, i, S, TURN) == 0) dot4(acc[i], d, w + 5 * 256);                                                \
+                        if (KX(u, i, S, TURN) == 4) dot4(acc[i], d, w + 6 * 256);                                                \
+                    }                                                                                                            \
+                }                                                                                                                \
+                _Pragma("GCC unroll 5") for (int i = 0; i < LIVE; i++) {                                                         \
+                    if (KX(u, i, S, TURN) != K - 1) continue;                                                                    \
+                    if (base + u >= K - 1) put64(&o, acc[i], block, nc, r->y + (size_t)((base + u - K + 1) / S) * (size_t)r->c + (size_t)c); \
+                    _Pragma("GCC unroll 4") for (int j = 0; j < 4; j++) acc[i][j] = _mm512_loadu_si512(block + j * 64);          \
+                }                                                                                                                \
+                p += K;                                                                                                          \
+            }                                                                                                                    \
+        }                                                                                                                        \
     }
-COLUMNS(k3s1, 3, 1)
-COLUMNS(k3s2, 3, 2)
-COLUMNS(k5s1, 5, 1)
-COLUMNS(k5s2, 5, 2)
+
+/* Rows 0-3 of a column, of three rows the last one twice. */
+INLINE void first_rows(__m512i *d, const uint8_t *const *p, int c, __m512i flip, int k) {
+    const __m512i a = bytes(p[0] + c, flip), b = bytes(p[1] + c, flip), e = bytes(p[2] + c, flip);
+    interleave(d, a, b, e, k == 3 ? e : bytes(p[3] + c, flip));
+}
+COLUMNS(k3s1, 3, 1, 3, 3)
+COLUMNS(k3s2, 3, 2, 2, 4)
+COLUMNS(k5s1, 5, 1, 5, 5)
+COLUMNS(k5s2, 5, 2, 3, 6)
 
 /* Any window: four taps at a time, no sharing between outputs. */
 static __attribute__((noinline)) void flat(const struct npi_dwconv_q8_row *r, const char *block, int c, int nc) {
