@@ -9,12 +9,16 @@
 #include "kernel/add_q8.h"
 #include "kernel/dwconv_q8.h"
 #include "kernel/elem_q8.h"
+#include "kernel/dwconv_f32.h"
+#include "kernel/gemm_f32.h"
 #include "kernel/gemm_q8.h"
 
 struct npi_kernels {
     unsigned cpu; /* the flags it was made with */
     struct npi_add_q8 add_q8;
     struct npi_elem_q8 elem_q8;
+    struct npi_gemm_f32 gemm_f32;
+    struct npi_dwconv_f32 dwconv_f32;
     struct npi_gemm_q8 gemm_q8;
     struct npi_dwconv_q8 dwconv_q8, dwconv_q8_wide; /* wide: for weights that do not fit int8 */
 };

@@ -2,9 +2,13 @@
 /* The ordered list of binders: for each node the first that fits makes the step. */
 #include "plan/choose.h"
 
+#include "plan/bind_f32.h"
 #include "plan/bind_q8.h"
 
 static const npi_bind_fn binders[] = {
+    npi_bind_conv_f32,
+    npi_bind_dw_f32,
+    npi_bind_fc_f32,
     npi_bind_conv_q8,
     npi_bind_dw_q8,
     npi_bind_fc_q8,

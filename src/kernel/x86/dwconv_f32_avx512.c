@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* f32 depthwise convolution for AVX-512: 16 pixels x 16 channels and one row of weights in the 32 registers. A last
+ * block of 8 channels or fewer uses ymm registers: half the time on Zen 4, where a 512-bit FMA takes two cycles. */
+#include "kernel/dwconv_f32.h"
+#include "kernel/x86/simd_avx512.h"
+
+#define DW_16
+#define WS 16
+#define V f32x16
+#define VN(op) f32x16_##op
+#define VL 16
+#define TN(name) name##_16
+#include "kernel/x86/dwconv_f32_tmpl.h"
+#undef V
+#undef VN
+#undef VL
+#undef TN
+#undef TILE
+#undef TILES
+#undef DW_ENTRY
+#define V f32x8
+#define VN(op) f32x8_##op
+#define VL 8
+#define TN(name) name##_8
+#include "kernel/x86/dwconv_f32_tmpl.h"
+
+static void dwconv_f32_avx512(const struct npi_dwconv_f32_job *j) {
+    const size_t taps = (size_t)(j->kh * j->kw);
+    for (int c = j->c0; c < j->c1; c += 16) {
+        const int lanes = j->c1 - c < 16 ? j->c1 - c : 16;
+        const float *w = j->wgt + (size_t)c * taps, *b = j->bias + c;
+        if (lanes > 8) dw_block_16(j, c, lanes, w, b);
+        else dw_block_8(j, c, lanes, w, b);
+    }
+}
+
+void npi_dwconv_f32_init_avx512(struct npi_dwconv_f32 *d) {
+    *d = (struct npi_dwconv_f32){ "dwconv_f32_16x16_avx512", 16, dwconv_f32_avx512 };
+}

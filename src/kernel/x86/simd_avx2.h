@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Eight floats at a time: the few operations that kernels of level avx2 are written in. simd_avx512.h has the same names
+ * for sixteen, so that one template serves both. static inline only: a linkable copy compiled for AVX2 could be the one
+ * the linker keeps for everybody. */
+#ifndef NPI_KERNEL_X86_SIMD_AVX2_H
+#define NPI_KERNEL_X86_SIMD_AVX2_H
+#include <immintrin.h>
+#include <string.h>
+
+#define NPI_INLINE static inline __attribute__((always_inline))
+
+typedef __m256 f32x8;
+NPI_INLINE f32x8 f32x8_set1(float x) { return _mm256_set1_ps(x); }
+NPI_INLINE f32x8 f32x8_load(const float *p) { return _mm256_loadu_ps(p); }
+NPI_INLINE void f32x8_store(float *p, f32x8 v) { _mm256_storeu_ps(p, v); }
+/* The first n lanes, 1 <= n <= 8. A real masked store is slow on AMD before Zen 5, so it goes by pieces. */
+NPI_INLINE void f32x8_store_n(float *p, f32x8 v, int n) {
+    if (n >= 8) {
+        _mm256_storeu_ps(p, v);
+        return;
+    }
+    __m128 q = _mm256_castps256_ps128(v);
+    if (n & 4) {
+        _mm_storeu_ps(p, q);
+        q = _mm256_extractf128_ps(v, 1);
+        p += 4;
+    }
+    if (n & 2) {
+        _mm_storel_pi((__m64 *)(void *)p, q);
+        q = _mm_movehl_ps(q, q);
+        p += 2;
+    }
+    if (n & 1) _mm_store_ss(p, q);
+}
+/* Reads whole vectors: needs NPI_TAIL behind. */
+NPI_INLINE f32x8 f32x8_add(f32x8 a, f32x8 b) { return _mm256_add_ps(a, b); }
+NPI_INLINE f32x8 f32x8_sub(f32x8 a, f32x8 b) { return _mm256_sub_ps(a, b); }
+NPI_INLINE f32x8 f32x8_mul(f32x8 a, f32x8 b) { return _mm256_mul_ps(a, b); }
+NPI_INLINE f32x8 f32x8_div(f32x8 a, f32x8 b) { return _mm256_div_ps(a, b); }
+NPI_INLINE f32x8 f32x8_fma(f32x8 a, f32x8 b, f32x8 c) { return _mm256_fmadd_ps(a, b, c); }
+/* x86 min and max give the second operand when one is NaN: with the variable second, NaN passes through. */
+NPI_INLINE f32x8 f32x8_max(f32x8 bound, f32x8 x) { return _mm256_max_ps(bound, x); }
+NPI_INLINE f32x8 f32x8_min(f32x8 bound, f32x8 x) { return _mm256_min_ps(bound, x); }
+/* x < y ? a : b */
+NPI_INLINE f32x8 f32x8_lt(f32x8 x, f32x8 y, f32x8 a, f32x8 b) { return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, y, _CMP_LT_OQ)); }
+NPI_INLINE f32x8 f32x8_round(f32x8 x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+NPI_INLINE f32x8 f32x8_abs(f32x8 x) { return _mm256_andnot_ps(_mm256_set1_ps(-0.f), x); }
+NPI_INLINE f32x8 f32x8_copysign(f32x8 mag, f32x8 sign) {
+    const f32x8 s = _mm256_set1_ps(-0.f);
+    return _mm256_or_ps(_mm256_andnot_ps(s, mag), _mm256_and_ps(s, sign));
+}
+/* x * 2^n for whole n in -252..254, in two steps so that the ends of the range come out right. */
+NPI_INLINE f32x8 f32x8_scale2(f32x8 x, f32x8 n) {
+    const __m256i i = _mm256_cvtps_epi32(n), h = _mm256_srai_epi32(i, 1), bias = _mm256_set1_epi32(127);
+    const f32x8 a = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(h, bias), 23));
+    const f32x8 b = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(i, h), bias), 23));
+    return _mm256_mul_ps(_mm256_mul_ps(x, a), b);
+}
+
+#define V f32x8
+#define VN(op) f32x8_##op
+#include "kernel/x86/simd_math.h"
+#undef V
+#undef VN
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* DepthwiseConv2D in f32, one filter a channel, constant weights. Tasks are rectangles of output rows and channels of one
+ * picture: few channels and many rows in early layers, the other way round in late ones. */
+#include "plan/bind_f32.h"
+#include "plan/conv_f32_step.h"
+
+#include <limits.h>
+
+enum { TASK_MACS = 600000, MAX_TASKS = 32, MIN_CHANNELS = 64 };
+
+struct dw {
+    void (*run)(const struct npi_dwconv_f32_job *j);
+    int x, y, res;
+    size_t x_picture, y_picture;     /* floats */
+    struct npi_dwconv_f32_job job;   /* all but the pointers and the rectangle */
+    int rows, row_blocks, channels, channel_blocks;
+};
+
+static void run(const struct npi_step *s, const struct npi_exec *x, int task, int worker) {
+    const struct dw *const p = s->params;
+    struct npi_dwconv_f32_job j = p->job;
+    const int cb = task % p->channel_blocks, rb = task / p->channel_blocks % p->row_blocks;
+    const size_t picture = (size_t)(task / p->channel_blocks / p->row_blocks);
+    j.x = (const float *)x->ptr[p->x] + picture * p->x_picture;
+    j.y = (float *)x->ptr[p->y] + picture * p->y_picture;
+    j.res = p->res < 0 ? NULL : (const float *)x->ptr[p->res] + picture * p->y_picture;
+    j.y0 = rb * p->rows;
+    j.y1 = j.oh - j.y0 < p->rows ? j.oh : j.y0 + p->rows;
+    j.c0 = cb * p->channels;
+    j.c1 = j.c - j.c0 < p->channels ? j.c : j.c0 + p->channels;
+    p->run(&j);
+}
+
+/* Row blocks first, channel blocks when there are too few rows for them. */
+static void choose_grid(struct dw *p, int vl) {
+    const struct npi_dwconv_f32_job *j = &p->job;
+    int want = (int)((double)j->oh * j->ow * j->c * j->kh * j->kw / TASK_MACS);
+    want = want < 1 ? 1 : want > MAX_TASKS ? MAX_TASKS : want;
+    const int most = j->oh / 4 < 1 ? 1 : j->oh / 4; /* a block reads kh - s rows that its neighbour reads, too */
+    p->row_blocks = want < most ? want : most;
+    p->rows = (j->oh + p->row_blocks - 1) / p->row_blocks;
+    p->row_blocks = (j->oh + p->rows - 1) / p->rows;
+    int blocks = (want + p->row_blocks - 1) / p->row_blocks;
+    if (blocks > j->c / MIN_CHANNELS) blocks = j->c / MIN_CHANNELS;
+    if (blocks < 1) blocks = 1;
+    p->channels = (int)npi_align_up((size_t)((j->c + blocks - 1) / blocks), (size_t)vl);
+    p->channel_blocks = (j->c + p->channels - 1) / p->channels;
+}
+
+int npi_bind_dw_f32(struct npi_binder *b, const struct npi_node *n, struct npi_step *s) {
+    if (n->op != NPI_OP_DWCONV2D) return 0;
+    const struct npi_dwconv_f32 *const d = &b->k->dwconv_f32;
+    const struct npi_view *x = npi_bind_view(b, n->in[0]), *w = npi_bind_view(b, n->in[1]), *y = npi_bind_view(b, n->out[0]);
+    const int bias = n->n_in > 2 ? n->in[2] : -1, res = n->n_in > 3 ? n->in[3] : -1;
+    const float *const weights = npi_bind_const_f32(b, n->in[1]), *const bias_in = npi_bind_const_f32(b, bias);
+    if (x->dtype != NP_F32 || y->dtype != NP_F32 || x->q.n || y->q.n || !weights || (bias >= 0 && !bias_in) || w->d[2] != x->d[3]) return 0;
+    if (res >= 0 && (npi_bind_view(b, res)->dtype != NP_F32 || !npi_view_same_shape(npi_bind_view(b, res), y))) return 0;
+    if (!npi_bind_dims_ok(x) || !npi_bind_dims_ok(w) || !npi_bind_dims_ok(y) || w->d[0] * w->d[1] > INT_MAX / 64) return 0;
+    const struct npi_window *win = &n->a.conv.win;
+    const size_t c = (size_t)x->d[3], cp = npi_align_up(c, (size_t)d->vl), taps = (size_t)(win->kh * win->kw);
+    struct dw *p = npi_arena_alloc(b->mem, sizeof *p);
+    float *wgt = npi_arena_array(b->mem, float, taps * cp), *pb = npi_arena_array(b->mem, float, cp);
+    if (!p || !wgt || !pb) return npi_fail(b->err, NP_ENOMEM, "out of memory while packing weights");
+    npi_dwconv_f32_pack(d, wgt, weights, (int)taps, (int)c);
+    if (bias_in) npi_dwconv_f32_pack(d, pb, bias_in, 1, (int)c);
+    *p = (struct dw){ .run = d->run, .x = n->in[0], .y = n->out[0], .res = res, .x_picture = (size_t)x->d[1] * (size_t)x->d[2] * c,
+                      .y_picture = (size_t)y->d[1] * (size_t)y->d[2] * c,
+                      .job = { .h = (int)x->d[1], .w = (int)x->d[2], .c = (int)c, .oh = (int)y->d[1], .ow = (int)y->d[2], .wgt = wgt, .bias = pb,
+                               .kh = win->kh, .kw = win->kw, .sh = win->sh, .sw = win->sw, .dh = win->dh, .dw = win->dw, .pt = win->pt, .pl = win->pl,
+                               .res_before_act = n->res_before_act, .act = npi_bind_act(&n->act) } };
+    choose_grid(p, d->vl);
+    const int64_t tasks = (int64_t)p->row_blocks * p->channel_blocks * x->d[0];
+    if (tasks > INT_MAX) return 0;
+    s->kernel = d->name;
+    s->run = run;
+    s->params = p;
+    s->n_tasks = (int)tasks;
+    s->packed_in = bias_in ? 6 : 2;
+    return 1;
+}
