@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 static const struct npi_head *const heads[] = {
-    &npi_head_efficientdet, &npi_head_blazepose, &npi_head_yolox, &npi_head_yolov8, &npi_head_ssd_oidv4, &npi_head_blazepose_det, &npi_head_tflite_postprocess,
-    &npi_head_soft_argmax3d, &npi_head_simcc, &npi_head_heatmap, &npi_head_movenet, &npi_head_movenet_multi,
+    &npi_head_efficientdet, &npi_head_blazepose, &npi_head_yolox, &npi_head_yolov8, &npi_head_ssd_oidv4, &npi_head_blazepose_det,
+    &npi_head_tflite_postprocess, &npi_head_soft_argmax3d, &npi_head_simcc, &npi_head_heatmap, &npi_head_movenet, &npi_head_movenet_multi,
 };
 
 const struct npi_head *npi_head_at(int i) { return i >= 0 && i < (int)(sizeof heads / sizeof *heads) ? heads[i] : NULL; }

@@ -11,7 +11,8 @@ static int init(struct npi_decoder *d, struct np_error *err) {
 static struct npi_joint joint(const struct npi_decoder *d, const void *const *out, size_t i) {
     const struct npi_view *v = &d->out[d->pick[0]];
     const void *o = out[d->pick[0]];
-    return (struct npi_joint){ npi_out_at(v, o, i + 1) * (float)d->net_w, npi_out_at(v, o, i) * (float)d->net_h, NAN, npi_clamp01(npi_out_at(v, o, i + 2)), NAN, NAN, NAN };
+    const float y = npi_out_at(v, o, i) * (float)d->net_h, x = npi_out_at(v, o, i + 1) * (float)d->net_w;
+    return (struct npi_joint){ x, y, NAN, npi_clamp01(npi_out_at(v, o, i + 2)), NAN, NAN, NAN };
 }
 
 static void pose(struct npi_decoder *d, const void *const *out, int item, struct npi_pose *p) {

@@ -65,7 +65,11 @@ static void merge(struct npi_decoder *d, const void *const *out, int k, float io
         box[0] += c->score * c->x0; box[1] += c->score * c->y0; box[2] += c->score * c->x1; box[3] += c->score * c->y1;
         if (!j) continue;
         d->joints(d, out, c->row, one);
-        for (int n = 0; n < d->n_joints; n++) { j[n].x += c->score * one[n].x; j[n].y += c->score * one[n].y; j[n].conf = fmaxf(j[n].conf, one[n].conf); }
+        for (int n = 0; n < d->n_joints; n++) {
+            j[n].x += c->score * one[n].x;
+            j[n].y += c->score * one[n].y;
+            j[n].conf = fmaxf(j[n].conf, one[n].conf);
+        }
     }
     if (!(sum > 0)) return;
     for (int i = 0; i < 4; i++) box[i] /= sum;

@@ -107,9 +107,11 @@ static void blaze_joints(const struct npi_decoder *d, const void *const *out, in
     float ax, ay;
     int k;
     locate(d, blaze_layers, 3, row, &ax, &ay, &k);
-    for (int i = 0; i < BLAZE_POINTS; i++)
-        j[i] = (struct npi_joint){ box_at(d, out, row, BLAZE_COLS, 4 + 2 * i) + ax * (float)d->net_w, box_at(d, out, row, BLAZE_COLS, 5 + 2 * i) + ay * (float)d->net_h,
-                                   NAN, 1, NAN, NAN, NAN };
+    for (int i = 0; i < BLAZE_POINTS; i++) {
+        const float x = box_at(d, out, row, BLAZE_COLS, 4 + 2 * i) + ax * (float)d->net_w;
+        const float y = box_at(d, out, row, BLAZE_COLS, 5 + 2 * i) + ay * (float)d->net_h;
+        j[i] = (struct npi_joint){ x, y, NAN, 1, NAN, NAN, NAN };
+    }
 }
 
 static int blaze_init(struct npi_decoder *d, struct np_error *err) {

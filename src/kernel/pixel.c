@@ -27,7 +27,8 @@ static void hpair_u16_c(float *out, const uint16_t *acc, const int32_t *at, cons
     }
 }
 
-static void line_u8_c(float *out, const uint8_t *src, ptrdiff_t stride, int step, ptrdiff_t last, int32_t u, int32_t v, int32_t du, int32_t dv, int n) {
+static void line_u8_c(float *out, const uint8_t *src, ptrdiff_t stride, int step, ptrdiff_t last, int32_t u, int32_t v, int32_t du, int32_t dv,
+                      int n) {
     for (int i = 0; i < n; i++, u += du, v += dv) {
         const uint8_t *p = src + (v >> 16) * stride + (u >> 16) * step, *q = p + stride;
         const unsigned fx = (unsigned)u >> 8 & 255, fy = (unsigned)v >> 8 & 255;

@@ -226,7 +226,8 @@ static int best(struct npi_tracker *t, const struct npi_track_det *dets, int n) 
     int k = 0;
     for (int i = 0; i < n; i++) {
         const struct np_box *b = &dets[i].box;
-        if (!(b->w > 0 && b->h > 0 && isfinite(b->x) && isfinite(b->y) && isfinite(b->w) && isfinite(b->h) && dets[i].score >= t->p.low_thr)) continue;
+        if (!(b->w > 0 && b->h > 0 && isfinite(b->x) && isfinite(b->y) && isfinite(b->w) && isfinite(b->h) &&
+              dets[i].score >= t->p.low_thr)) continue;
         if (k < NPI_TRACK_MAX_DETS) { t->det_index[k++] = i; continue; }
         int worst = 0;
         for (int j = 1; j < k; j++)

@@ -9,7 +9,8 @@
 static size_t max_weights(int src, int net) { return 3 * (size_t)src + 2 * (size_t)net + 64; }
 
 size_t npi_axis_bytes(int src, int net) {
-    return npi_align_up((size_t)net * (sizeof(int32_t) + sizeof(uint32_t) + 2 * sizeof(uint16_t)) + max_weights(src, net) * sizeof(uint16_t), NPI_ALIGN) + NPI_ALIGN;
+    const size_t lists = (size_t)net * (sizeof(int32_t) + sizeof(uint32_t) + 2 * sizeof(uint16_t));
+    return npi_align_up(lists + max_weights(src, net) * sizeof(uint16_t), NPI_ALIGN) + NPI_ALIGN;
 }
 
 static uint32_t add_pair(struct npi_axis *a, int i, int src, double u, uint32_t nw) {

@@ -50,7 +50,8 @@ static inline int32_t to_int(float v, float lo, float hi) { /* nearest; v is shi
     return (int32_t)(v - lo + .5f) + (int32_t)lo;
 }
 
-static void store_f32_nhwc3(float *restrict d, int n, const float *restrict a, const float *restrict b, const float *restrict c, const float m[3], const float s[3]) {
+static void store_f32_nhwc3(float *restrict d, int n, const float *restrict a, const float *restrict b, const float *restrict c,
+                            const float m[3], const float s[3]) {
     const float m0 = m[0], m1 = m[1], m2 = m[2], s0 = s[0], s1 = s[1], s2 = s[2];
     for (int i = 0; i < n; i++) {
         d[3 * i] = a[i] * m0 + s0;
@@ -59,7 +60,8 @@ static void store_f32_nhwc3(float *restrict d, int n, const float *restrict a, c
     }
 }
 
-static void store_u8_nhwc3(uint8_t *restrict d, int n, const float *restrict a, const float *restrict b, const float *restrict c, const float m[3], const float s[3]) {
+static void store_u8_nhwc3(uint8_t *restrict d, int n, const float *restrict a, const float *restrict b, const float *restrict c,
+                           const float m[3], const float s[3]) {
     const float m0 = m[0], m1 = m[1], m2 = m[2], s0 = s[0], s1 = s[1], s2 = s[2];
     for (int i = 0; i < n; i++) {
         d[3 * i] = (uint8_t)to_int(a[i] * m0 + s0, 0, 255);
@@ -104,6 +106,7 @@ void npi_warp_pad(const struct npi_warp *w, void *dst, int x, int y, int n) {
     for (int k = 0; k < w->in.channels; k++) {
         for (int i = 0; i < 64; i++) v[i] = w->in.pad;
         for (int i = 0; i < n; i += 64)
-            store_channel(dst, w->in.dtype, s.at + (size_t)k * s.plane + (size_t)i * s.step, s.step, n - i < 64 ? n - i : 64, v, w->in.mul[k], w->in.add[k]);
+            store_channel(dst, w->in.dtype, s.at + (size_t)k * s.plane + (size_t)i * s.step, s.step, n - i < 64 ? n - i : 64, v,
+                          w->in.mul[k], w->in.add[k]);
     }
 }

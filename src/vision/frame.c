@@ -27,13 +27,15 @@ int npi_frame_check(const struct np_frame *f, struct np_error *err) {
     if (!row_bytes(f, 0)) return npi_fail(err, NP_EINVAL, "frame: pixel format %d is not known", f->format);
     if (f->rotation != 0 && f->rotation != 90 && f->rotation != 180 && f->rotation != 270)
         return npi_fail(err, NP_EINVAL, "frame: rotation %d is not 0, 90, 180 or 270", f->rotation);
-    if (f->yuv_matrix < NP_YUV_AUTO || f->yuv_matrix > NP_YUV_BT2020) return npi_fail(err, NP_EINVAL, "frame: yuv_matrix %d is not known", f->yuv_matrix);
+    if (f->yuv_matrix < NP_YUV_AUTO || f->yuv_matrix > NP_YUV_BT2020)
+        return npi_fail(err, NP_EINVAL, "frame: yuv_matrix %d is not known", f->yuv_matrix);
     for (int p = 0; p < 3; p++) {
         const int need = row_bytes(f, p);
         const ptrdiff_t s = f->stride_bytes[p];
         if (!need) continue;
         if (!f->plane[p]) return npi_fail(err, NP_EINVAL, "frame: plane %d is NULL", p);
-        if (f->height > 1 && s > -need && s < need) return npi_fail(err, NP_EINVAL, "frame: stride %td of plane %d is shorter than its row of %d bytes", s, p, need);
+        if (f->height > 1 && s > -need && s < need)
+            return npi_fail(err, NP_EINVAL, "frame: stride %td of plane %d is shorter than its row of %d bytes", s, p, need);
     }
     return 0;
 }
@@ -46,7 +48,8 @@ int npi_net_in_init(struct npi_net_in *out, const struct npi_card_input *card, c
     n.nchw = card->layout == NPI_LAYOUT_NCHW || (card->layout == NPI_LAYOUT_AUTO && d[3] != 3 && (d[1] == 3 || (d[1] == 1 && d[3] != 1)));
     const int64_t c = d[n.nchw ? 1 : 3], h = d[n.nchw ? 2 : 1], w = d[n.nchw ? 3 : 2];
     if ((c != 3 && c != 1) || h < 1 || w < 1 || h > 8192 || w > 8192)
-        return npi_fail(err, NP_ESHAPE, "input '%s' [%lld,%lld,%lld,%lld] is no picture of 3 or 1 channels", name, (long long)d[0], (long long)d[1], (long long)d[2], (long long)d[3]);
+        return npi_fail(err, NP_ESHAPE, "input '%s' [%lld,%lld,%lld,%lld] is no picture of 3 or 1 channels", name, (long long)d[0],
+                        (long long)d[1], (long long)d[2], (long long)d[3]);
     n.channels = (int)c;
     n.width = (int)w;
     n.height = (int)h;

@@ -39,7 +39,8 @@ static void sample(const struct npi_warp *w, const struct npi_plane *p, int comp
     for (int i = i0; i < a; i++) out[i - i0] = border_sample(p, comp, l->u + i * l->du, l->v + i * l->dv);
     if (a < b) {
         const ptrdiff_t last = (p->stride > 0 ? (p->h - 1) * p->stride : 0) + (ptrdiff_t)(p->w - 1) * p->step + p->n_comp - 1 - comp;
-        w->k.line_u8(out + (a - i0), p->p + comp, p->stride, p->step, last, (int32_t)(l->u + a * l->du), (int32_t)(l->v + a * l->dv), (int32_t)l->du, (int32_t)l->dv, b - a);
+        w->k.line_u8(out + (a - i0), p->p + comp, p->stride, p->step, last, (int32_t)(l->u + a * l->du), (int32_t)(l->v + a * l->dv),
+                     (int32_t)l->du, (int32_t)l->dv, b - a);
     }
     for (int i = b; i < i1; i++) out[i - i0] = border_sample(p, comp, l->u + i * l->du, l->v + i * l->dv);
 }

@@ -71,8 +71,8 @@ void npi_warp_rows(const struct npi_warp *w, void *dst, int y0, int y1, void *ro
 struct npi_vision;
 int npi_vision_create(struct npi_vision **out, unsigned cpu);
 void npi_vision_free(struct npi_vision **v);
-int npi_vision_letterbox(struct npi_vision *v, const struct np_frame *f, const struct npi_net_in *in, int fit, void *dst, struct npi_affine *net_to_shown,
-                         struct np_error *err);
+int npi_vision_letterbox(struct npi_vision *v, const struct np_frame *f, const struct npi_net_in *in, int fit, void *dst,
+                         struct npi_affine *net_to_shown, struct np_error *err);
 int npi_vision_crop(struct npi_vision *v, const struct np_frame *f, const struct npi_net_in *in, const struct npi_affine *net_to_shown, void *dst,
                     struct np_error *err);
 #endif

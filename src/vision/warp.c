@@ -9,11 +9,15 @@
 
 static int longer(const struct npi_net_in *in) { return in->width > in->height ? in->width : in->height; }
 
-size_t npi_warp_bytes(int src_side, const struct npi_net_in *in) { return npi_align_up(sizeof(struct npi_warp), NPI_ALIGN) + 4 * npi_axis_bytes(src_side, longer(in)); }
+size_t npi_warp_bytes(int src_side, const struct npi_net_in *in) {
+    return npi_align_up(sizeof(struct npi_warp), NPI_ALIGN) + 4 * npi_axis_bytes(src_side, longer(in));
+}
 
 /* u16 lines of up to three planes (RGB: three samples a pixel), then four f32 lines. */
 static size_t acc_bytes(int src_side) { return npi_align_up(3 * (size_t)(src_side + 2) * sizeof(uint16_t) + NPI_TAIL, NPI_ALIGN); }
-size_t npi_warp_row_bytes(int src_side, const struct npi_net_in *in) { return acc_bytes(src_side) + 4 * npi_align_up((size_t)longer(in) * 4 + NPI_TAIL, NPI_ALIGN); }
+size_t npi_warp_row_bytes(int src_side, const struct npi_net_in *in) {
+    return acc_bytes(src_side) + 4 * npi_align_up((size_t)longer(in) * 4 + NPI_TAIL, NPI_ALIGN);
+}
 
 static struct npi_affine shown_to_stored(const struct np_frame *f) {
     const float w = (float)f->width, h = (float)f->height;
@@ -36,7 +40,7 @@ static void set_plane(struct npi_warp *w, const struct np_frame *f, int from, in
 }
 
 static void set_planes(struct npi_warp *w, const struct np_frame *f) {
-    const int cx = f->format == NP_PIX_I420 || f->format == NP_PIX_I422 || f->format == NP_PIX_NV12, cy = f->format == NP_PIX_I420 || f->format == NP_PIX_NV12;
+    const int cy = f->format == NP_PIX_I420 || f->format == NP_PIX_NV12, cx = cy || f->format == NP_PIX_I422;
     w->n_planes = 0;
     w->n_samples = 3;
     w->bgr_source = f->format == NP_PIX_BGR24;
@@ -68,7 +72,8 @@ int npi_warp_prepare(struct npi_warp **out, void *mem, size_t mem_bytes, const s
     const int r = npi_frame_check(f, err);
     if (r < 0) return r;
     if (!finite_affine(net_to_shown)) return npi_fail(err, NP_EINVAL, "crop: the map from net to picture is singular or not finite");
-    if (mem_bytes < npi_warp_bytes(f->width > f->height ? f->width : f->height, in)) return npi_fail(err, NP_EINTERNAL, "crop: too little memory for its tables");
+    if (mem_bytes < npi_warp_bytes(f->width > f->height ? f->width : f->height, in))
+        return npi_fail(err, NP_EINTERNAL, "crop: too little memory for its tables");
     struct npi_warp *w = mem;
     char *p = (char *)mem + npi_align_up(sizeof *w, NPI_ALIGN);
     memset(w, 0, sizeof *w);
@@ -96,7 +101,8 @@ int npi_warp_prepare(struct npi_warp **out, void *mem, size_t mem_bytes, const s
 }
 
 /* Sums along the taps of net pixels [i0, i1); acc[x * step] belongs to source pixel x. */
-static void hsum(const struct npi_warp *w, const struct npi_axis *a, const struct npi_plane *p, const uint16_t *acc, int comp, int i0, int i1, float *out) {
+static void hsum(const struct npi_warp *w, const struct npi_axis *a, const struct npi_plane *p, const uint16_t *acc, int comp, int i0, int i1,
+                 float *out) {
     const uint16_t *base = acc + comp;
     if (a->pair && p->step == 1) {
         w->k.hpair_u16(out, base, a->start + i0, a->pair_w + i0, 1, i1 - i0);
@@ -110,11 +116,13 @@ static void hsum(const struct npi_warp *w, const struct npi_axis *a, const struc
     }
 }
 
+static int between(int x, int lo, int hi) { return x < lo ? lo : x > hi ? hi : x; }
+
 /* Net line `o` of the outer axis, inner net pixels [p0, p1). */
 static void separable_line(const struct npi_warp *w, void *dst, int o, int p0, int p1, uint16_t *acc, float *const line[3]) {
     const struct npi_axis *ax = w->sx, *ay = w->sy;
     const int outside = o < ay[0].out0 || o >= ay[0].out1;
-    const int i0 = outside ? p1 : ax[0].out0 > p0 ? (ax[0].out0 < p1 ? ax[0].out0 : p1) : p0, i1 = outside ? p1 : ax[0].out1 < p1 ? (ax[0].out1 > i0 ? ax[0].out1 : i0) : p1;
+    const int i0 = outside ? p1 : between(ax[0].out0, p0, p1), i1 = outside ? p1 : between(ax[0].out1, i0, p1);
     const int x = w->swap ? o : 0, y = w->swap ? 0 : o, inner = !w->swap; /* place of inner pixel i: (x + i, y) or (x, y + i) */
     npi_warp_pad(w, dst, x + inner * p0, y + !inner * p0, i0 - p0);
     npi_warp_pad(w, dst, x + inner * i1, y + !inner * i1, p1 - i1);
@@ -125,7 +133,8 @@ static void separable_line(const struct npi_warp *w, void *dst, int o, int p0, i
         const int first = ax[c].start[i0], last = ax[c].start[i1 - 1]; /* either may be the left end */
         const int first_end = first + ax[c].n[i0], last_end = last + ax[c].n[i1 - 1];
         const int lo = first < last ? first : last, hi = first_end > last_end ? first_end : last_end;
-        w->k.vsum_u8(acc + (ptrdiff_t)lo * p->step, p->p + ay[c].start[o] * p->stride + (ptrdiff_t)lo * p->step, p->stride, ay[c].w + ay[c].first_w[o], ay[c].n[o], (hi - lo) * p->step);
+        w->k.vsum_u8(acc + (ptrdiff_t)lo * p->step, p->p + ay[c].start[o] * p->stride + (ptrdiff_t)lo * p->step, p->stride,
+                     ay[c].w + ay[c].first_w[o], ay[c].n[o], (hi - lo) * p->step);
         for (int comp = 0; comp < p->n_comp; comp++) hsum(w, &ax[c], p, acc, comp, i0, i1, line[p->first + comp]);
     }
     npi_warp_store(w, dst, x + inner * i0, y + !inner * i0, i1 - i0, line);
@@ -186,8 +195,8 @@ int npi_vision_crop(struct npi_vision *v, const struct np_frame *f, const struct
     return 0;
 }
 
-int npi_vision_letterbox(struct npi_vision *v, const struct np_frame *f, const struct npi_net_in *in, int fit, void *dst, struct npi_affine *net_to_shown,
-                         struct np_error *err) {
+int npi_vision_letterbox(struct npi_vision *v, const struct np_frame *f, const struct npi_net_in *in, int fit, void *dst,
+                         struct npi_affine *net_to_shown, struct np_error *err) {
     int sw, sh;
     const int r = npi_frame_check(f, err);
     if (r < 0) return r;

@@ -96,7 +96,8 @@ static struct npi_net_in net(int dtype, int w, int h, int nchw, int bgr) {
 }
 
 static double value(const struct npi_net_in *in, const void *d, int x, int y, int c) {
-    const size_t i = in->nchw ? ((size_t)c * (size_t)in->height + (size_t)y) * (size_t)in->width + (size_t)x : ((size_t)y * (size_t)in->width + (size_t)x) * 3 + (size_t)c;
+    const size_t i = in->nchw ? ((size_t)c * (size_t)in->height + (size_t)y) * (size_t)in->width + (size_t)x
+        : ((size_t)y * (size_t)in->width + (size_t)x) * 3 + (size_t)c;
     switch (in->dtype) {
     case NP_U8: return ((const uint8_t *)d)[i];
     case NP_I8: return ((const int8_t *)d)[i] + 128;
@@ -122,12 +123,14 @@ static void compare(const struct pic *p, const struct npi_net_in *in, const stru
             double probe[3];
             const int in0 = rgb_at(&p->f, X, Y, s, rgb);
             int edge = 0;
-            for (int k = 0; k < 4; k++) edge |= rgb_at(&p->f, X + (k == 0 ? .01 : k == 1 ? -.01 : 0), Y + (k == 2 ? .01 : k == 3 ? -.01 : 0), s, probe) != in0;
+            for (int k = 0; k < 4; k++) edge |= rgb_at(&p->f, X + (k == 0 ? .01 : k == 1 ? -.01 : 0), Y + (k == 2 ? .01 : k == 3 ? -.01 : 0), s,
+                                                       probe) != in0;
             if (edge) continue;
             for (int c = 0; c < 3; c++) {
                 const double want = in0 ? rgb[in->bgr ? 2 - c : c] : 114, got = value(in, dst, x, y, c);
                 if (!(fabs(got - want) <= tol))
-                    fail_msg("format %d rotation %d scale %.2f dtype %d: pixel %d,%d channel %d: got %g, want %g", p->f.format, p->f.rotation, s, in->dtype, x, y, c, got, want);
+                    fail_msg("format %d rotation %d scale %.2f dtype %d: pixel %d,%d channel %d: got %g, want %g", p->f.format, p->f.rotation, s,
+                             in->dtype, x, y, c, got, want);
             }
         }
     free(dst);
@@ -144,7 +147,8 @@ static void test_all_formats(void **state) {
                 struct npi_affine m;
                 int sw, sh;
                 npi_frame_shown_size(&p.f, &sw, &sh);
-                const struct npi_net_in a = net(NP_F32, 40, 32, 0, 0), b = net(NP_U8, 10, 12, 1, 1), c = net(NP_I8, 23, 9, 0, 1), d = net(NP_I32, 16, 16, 0, 0);
+                const struct npi_net_in a = net(NP_F32, 40, 32, 0, 0), b = net(NP_U8, 10, 12, 1, 1), c = net(NP_I8, 23, 9, 0, 1), d = net(NP_I32,
+                    16, 16, 0, 0);
                 m = npi_affine_letterbox(sw, sh, 40, 32, NPI_FIT_LETTERBOX_CENTER);
                 compare(&p, &a, &m, 3, levels[k]);
                 m = npi_affine_letterbox(sw, sh, 10, 12, NPI_FIT_LETTERBOX_TOPLEFT);
