@@ -7,12 +7,16 @@
 
 enum { C_NR = 16 };
 
-static void copy_a_c(void *dst, const uint8_t *src, size_t n, int is_u8, int zx) {
-    int16_t *d = dst;
-    if (is_u8)
-        for (size_t i = 0; i < n; i++) d[i] = (int16_t)(src[i] - zx);
-    else
-        for (size_t i = 0; i < n; i++) d[i] = (int16_t)((int8_t)src[i] - zx);
+static void copy_a_c(const struct npi_gemm_q8_copy *c) {
+    for (int i = 0; i < c->pixels; i++)
+        for (int r = 0; r < c->rows; r++) {
+            const uint8_t *const s = c->src + (size_t)i * c->pixel_step + (size_t)r * c->row_step;
+            int16_t *const d = (int16_t *)(void *)((char *)c->dst + (size_t)i * c->lda) + (size_t)r * c->n;
+            if (c->is_u8)
+                for (size_t j = 0; j < c->n; j++) d[j] = (int16_t)(s[j] - c->zx);
+            else
+                for (size_t j = 0; j < c->n; j++) d[j] = (int16_t)((int8_t)s[j] - c->zx);
+        }
 }
 
 static void tile_c(const struct npi_gemm_q8_tile *t) {

@@ -30,11 +30,19 @@ struct npi_gemm_q8_tile {
     struct npi_q8_out out;
 };
 
+/* Windows of x into rows of the A tile, as the level wants its elements: pixel i, row r: n elements from src + i * pixel_step + r * row_step
+ * to element r * n of tile row i. Works forward, and may write 64 bytes behind each piece: what lies there must come later. */
+struct npi_gemm_q8_copy {
+    void *dst; size_t lda;
+    const uint8_t *src; size_t pixel_step, row_step;
+    int pixels, rows; size_t n;
+    int is_u8, zx;
+};
+
 struct npi_gemm_q8 {
     const char *name;
     void (*tile)(const struct npi_gemm_q8_tile *t);
-    /* n elements of x into the A tile; may read NPI_TAIL bytes behind src and write 64 bytes behind the end of dst. */
-    void (*copy_a)(void *dst, const uint8_t *src, size_t n, int is_u8, int zx);
+    void (*copy_a)(const struct npi_gemm_q8_copy *c);
     int nr, granule;              /* channels of a panel; the last one is cut to a multiple of granule */
     int kr, a_bytes;              /* elements of k that lie together; bytes of an A element: 1 (VNNI) or 2 */
 };

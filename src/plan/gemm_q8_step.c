@@ -56,40 +56,57 @@ struct npi_q8_out npi_q8_out_of(const struct npi_act *act, const struct npi_view
     return (struct npi_q8_out){ npi_q_zero(y, 0) - shift, lo - shift, hi - shift, shift ? 0x80 : 0 };
 }
 
-/* One window as a row of the tile. */
-static void window(const struct params *p, char *dst, const uint8_t *x, int64_t n, int64_t oy, int64_t ox) {
-    const size_t bytes = (size_t)p->g.a_bytes, tap = (size_t)p->ci * bytes;
-    const int64_t ix = ox * p->win.sw - p->win.pl;
-    for (int ky = 0; ky < p->win.kh; ky++, dst += (size_t)p->win.kw * tap) {
-        const int64_t iy = oy * p->win.sh - p->win.pt + (int64_t)ky * p->win.dh;
-        if (iy < 0 || iy >= p->h) {
-            memset(dst, p->fill, (size_t)p->win.kw * tap);
-            continue;
-        }
-        const uint8_t *const row = x + (size_t)((n * p->h + iy) * p->wd * p->ci);
-        if (ix >= 0 && p->win.dw == 1 && ix + p->win.kw <= p->wd) {
-            p->g.copy_a(dst, row + (size_t)(ix * p->ci), (size_t)p->win.kw * (size_t)p->ci, p->x_u8, p->zx);
-            continue;
-        }
-        for (int kx = 0; kx < p->win.kw; kx++) {
+/* `pixels` windows next to each other, all taps inside x: pieces of `n` elements. */
+static void copy(const struct params *p, char *dst, const uint8_t *src, int pixels, int rows, size_t n) {
+    const struct npi_gemm_q8_copy c = { .dst = dst, .lda = p->lda, .src = src, .pixel_step = (size_t)p->win.sw * (size_t)p->ci,
+                                        .row_step = (size_t)p->win.dh * (size_t)(p->wd * p->ci), .pixels = pixels, .rows = rows, .n = n, .is_u8 = p->x_u8, .zx = p->zx };
+    p->g.copy_a(&c);
+}
+
+/* One window that may hang over the border, as a row of the tile. */
+static void window(const struct params *p, char *dst, const uint8_t *image, int64_t iy0, int64_t ix) {
+    const size_t tap = (size_t)p->ci * (size_t)p->g.a_bytes;
+    for (int ky = 0; ky < p->win.kh; ky++) {
+        const int64_t iy = iy0 + (int64_t)ky * p->win.dh;
+        for (int kx = 0; kx < p->win.kw; kx++, dst += tap) {
             const int64_t at = ix + (int64_t)kx * p->win.dw;
-            if (at < 0 || at >= p->wd) memset(dst + (size_t)kx * tap, p->fill, tap);
-            else p->g.copy_a(dst + (size_t)kx * tap, row + (size_t)(at * p->ci), (size_t)p->ci, p->x_u8, p->zx);
+            if (iy < 0 || iy >= p->h || at < 0 || at >= p->wd) memset(dst, p->fill, tap);
+            else copy(p, dst, image + (size_t)((iy * p->wd + at) * p->ci), 1, 1, (size_t)p->ci);
         }
+    }
+}
+
+/* Part of an output row: the windows inside x together, the others one by one. */
+static void fill_row(const struct params *p, char *a, const uint8_t *image, int64_t oy, int64_t ox, int pixels) {
+    const struct npi_window *const w = &p->win;
+    const int64_t iy = oy * w->sh - w->pt;
+    const int inside = iy >= 0 && iy + (int64_t)(w->kh - 1) * w->dh < p->h && (w->dw == 1 || w->kw == 1);
+    for (int i = 0; i < pixels;) {
+        const int64_t ix = (ox + i) * w->sw - w->pl, room = p->wd - w->kw - ix;
+        char *const dst = a + (size_t)i * p->lda;
+        if (!inside || ix < 0 || room < 0) {
+            window(p, dst, image, iy, ix);
+            i++;
+            continue;
+        }
+        const int n = room / w->sw + 1 < pixels - i ? (int)(room / w->sw + 1) : pixels - i;
+        copy(p, dst, image + (size_t)((iy * p->wd + ix) * p->ci), n, w->kh, (size_t)w->kw * (size_t)p->ci);
+        i += n;
     }
 }
 
 static void fill_tile(const struct params *p, char *a, const uint8_t *x, int64_t m0, int rows) {
     if (p->dense) {
         const uint8_t *const src = x + (size_t)(m0 * p->ci);
-        if ((size_t)p->k * (size_t)p->g.a_bytes == p->lda) p->g.copy_a(a, src, (size_t)rows * (size_t)p->k, p->x_u8, p->zx);
-        else for (int r = 0; r < rows; r++) p->g.copy_a(a + (size_t)r * p->lda, src + (size_t)r * (size_t)p->k, (size_t)p->k, p->x_u8, p->zx);
+        if ((size_t)p->k * (size_t)p->g.a_bytes == p->lda) copy(p, a, src, 1, 1, (size_t)rows * (size_t)p->k);
+        else copy(p, a, src, rows, 1, (size_t)p->k);
         return;
     }
     int64_t ox = m0 % p->ow, oy = m0 / p->ow % p->oh, n = m0 / p->ow / p->oh;
-    for (int r = 0; r < rows; r++) {
-        window(p, a + (size_t)r * p->lda, x, n, oy, ox);
-        if (++ox < p->ow) continue;
+    for (int r = 0; r < rows;) {
+        const int pixels = p->ow - ox < rows - r ? (int)(p->ow - ox) : rows - r;
+        fill_row(p, a + (size_t)r * p->lda, x + (size_t)(n * p->h * p->wd * p->ci), oy, ox, pixels);
+        r += pixels;
         ox = 0;
         if (++oy < p->oh) continue;
         oy = 0;
@@ -125,15 +142,16 @@ static void run(const struct npi_step *s, const struct npi_exec *e, int task, in
 /* Tasks of some ten microseconds: tiles together while there are many, panels apart while there are few. */
 static void split(struct params *p) {
     const int64_t tiles = (p->rows + NPI_Q8_ROWS - 1) / NPI_Q8_ROWS;
-    const int64_t tile_cost = (int64_t)NPI_Q8_ROWS * p->n * (p->k + 96); /* products, and what an output costs besides */
-    int64_t per_task = 1500000 / tile_cost;
-    if (per_task > tiles / 4) per_task = tiles / 4;
-    if (per_task < 1) per_task = 1;
-    p->tiles_per_task = (int)per_task;
-    p->m_tasks = (int)((tiles + per_task - 1) / per_task);
-    int blocks = 1;
-    while (blocks * 2 <= p->n_panels && p->m_tasks * blocks < 8 && tile_cost / blocks > 1500000) blocks *= 2;
-    p->panels_per_task = (p->n_panels + blocks - 1) / blocks;
+    const int64_t cost = p->rows * p->n * (p->k + 96); /* products, and what an output costs besides */
+    int64_t want = cost / 2000000;                     /* about 10 us with AVX-512 VNNI */
+    if (want < 1) want = 1;
+    const int64_t per_task = want < tiles ? (tiles + want - 1) / want : 1;
+    p->tiles_per_task = (int)(want == 1 ? tiles : per_task);
+    p->m_tasks = (int)((tiles + p->tiles_per_task - 1) / p->tiles_per_task);
+    int64_t blocks = want / p->m_tasks < 8 ? want / p->m_tasks : 8;
+    if (blocks > p->n_panels) blocks = p->n_panels;
+    if (blocks < 1) blocks = 1;
+    p->panels_per_task = (int)((p->n_panels + blocks - 1) / blocks);
 }
 
 static int pack(struct npi_binder *b, const struct npi_gemm_q8_job *j, struct params *p) {

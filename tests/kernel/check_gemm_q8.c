@@ -41,8 +41,10 @@ static void multiply(void *arg) {
     const size_t lda = a_stride(g, k);
     for (int m0 = 0; m0 < j->m; m0 += NPI_Q8_ROWS) {
         const int rows = j->m - m0 < NPI_Q8_ROWS ? j->m - m0 : NPI_Q8_ROWS;
-        if ((size_t)k * (size_t)g->a_bytes == lda) g->copy_a(j->a, j->x + (size_t)m0 * (size_t)k, (size_t)rows * (size_t)k, j->l.x_u8, j->l.zx);
-        else for (int r = 0; r < rows; r++) g->copy_a(j->a + (size_t)r * lda, j->x + (size_t)(m0 + r) * (size_t)k, (size_t)k, j->l.x_u8, j->l.zx);
+        struct npi_gemm_q8_copy copy = { .dst = j->a, .lda = lda, .src = j->x + (size_t)m0 * (size_t)k, .pixel_step = (size_t)k, .pixels = rows, .rows = 1, .n = (size_t)k,
+                                         .is_u8 = j->l.x_u8, .zx = j->l.zx };
+        if ((size_t)k * (size_t)g->a_bytes == lda) copy.pixels = 1, copy.n *= (size_t)rows;
+        g->copy_a(&copy);
         if (factor) npi_gemm_q8_row_sums(j->row, j->a, lda, rows, k, factor, j->l.x_u8 ? j->l.zx : j->l.zx + 128);
         const char *p = j->panels;
         for (int i = 0; i < npi_gemm_q8_panels(g, n); i++) {
@@ -59,19 +61,25 @@ static void check_copy(struct ck *c) {
     const struct npi_gemm_q8 *g = &c->k->gemm_q8;
     if (!ck_fn(c, "gemm_q8 copy_a", g->copy_a, c->ref->gemm_q8.copy_a)) return;
     for (int n = 1; n < 200; n += n < 70 ? 1 : 13) {
-        for (int u8 = 0; u8 < 2; u8++) {
-            ck_case(c, "n=%d u8=%d", n, u8);
-            const int zx = u8 ? ck_range(c, 0, 255) : ck_range(c, -128, 127);
-            const size_t bytes = (size_t)(n * g->a_bytes);
-            uint8_t *x = ck_in(c, (size_t)n, 1), *got = ck_out(c, bytes + 64, 64), *want = ck_out(c, bytes, 64);
-            ck_fill_bytes(c, x, (size_t)n);
-            for (int i = 0; i < n; i++) {
-                if (g->a_bytes == 1) want[i] = u8 ? x[i] : x[i] ^ 0x80;
-                else ((int16_t *)(void *)want)[i] = (int16_t)((u8 ? x[i] : (int8_t)x[i]) - zx);
+        const int u8 = n & 1, zx = u8 ? ck_range(c, 0, 255) : ck_range(c, -128, 127), pixels = ck_range(c, 1, 5), rows = ck_range(c, 1, 3), gap = ck_range(c, 0, 5);
+        ck_case(c, "%d elements %s, %d pixels of %d rows", n, u8 ? "u8" : "i8", pixels, rows);
+        const size_t row_step = (size_t)(n + 7), pixel_step = 3, in = (size_t)(pixels - 1) * pixel_step + (size_t)(rows - 1) * row_step + (size_t)n;
+        const size_t lda = (size_t)(rows * n * g->a_bytes + gap * 2), bytes = lda * (size_t)(pixels - 1) + (size_t)(rows * n * g->a_bytes);
+        uint8_t *x = ck_in(c, in, 1), *got = ck_out(c, bytes + 64, 64), *want = ck_out(c, bytes, 64);
+        ck_fill_bytes(c, x, in);
+        const struct npi_gemm_q8_copy copy = { .dst = got, .lda = lda, .src = x, .pixel_step = pixel_step, .row_step = row_step, .pixels = pixels, .rows = rows, .n = (size_t)n,
+                                               .is_u8 = u8, .zx = zx };
+        g->copy_a(&copy);
+        for (int i = 0; i < pixels; i++) {
+            memcpy(want + (size_t)i * lda, got + (size_t)i * lda, lda < bytes - (size_t)i * lda ? lda : bytes - (size_t)i * lda); /* gaps hold anything */
+            for (int e = 0; e < rows * n; e++) {
+                const uint8_t v = x[(size_t)i * pixel_step + (size_t)(e / n) * row_step + (size_t)(e % n)];
+                const int16_t wide = (int16_t)((u8 ? v : (int8_t)v) - zx);
+                if (g->a_bytes == 1) want[(size_t)i * lda + (size_t)e] = u8 ? v : v ^ 0x80;
+                else memcpy(want + (size_t)i * lda + (size_t)e * 2, &wide, 2);
             }
-            g->copy_a(got, x, (size_t)n, u8, zx);
-            ck_equal_bytes(c, got, want, bytes);
         }
+        ck_equal_bytes(c, got, want, bytes);
     }
 }
 

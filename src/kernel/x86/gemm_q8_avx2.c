@@ -7,12 +7,16 @@
 
 #include "kernel/x86/gemm_q8.h"
 
-static void copy_a_avx2(void *dst, const uint8_t *src, size_t n, int is_u8, int zx) {
-    const __m256i z = _mm256_set1_epi16((short)zx);
-    int16_t *const d = dst;
-    for (size_t i = 0; i < n; i += 16) {
-        const __m128i b = _mm_loadu_si128((const void *)(src + i));
-        _mm256_storeu_si256((void *)(d + i), _mm256_sub_epi16(is_u8 ? _mm256_cvtepu8_epi16(b) : _mm256_cvtepi8_epi16(b), z));
+static void copy_a_avx2(const struct npi_gemm_q8_copy *c) {
+    const __m256i z = _mm256_set1_epi16((short)c->zx);
+    for (int i = 0; i < c->pixels; i++) {
+        const uint8_t *s = c->src + (size_t)i * c->pixel_step;
+        int16_t *d = (int16_t *)(void *)((char *)c->dst + (size_t)i * c->lda);
+        for (int r = 0; r < c->rows; r++, s += c->row_step, d += c->n)
+            for (size_t j = 0; j < c->n; j += 16) {
+                const __m128i b = _mm_loadu_si128((const void *)(s + j));
+                _mm256_storeu_si256((void *)(d + j), _mm256_sub_epi16(c->is_u8 ? _mm256_cvtepu8_epi16(b) : _mm256_cvtepi8_epi16(b), z));
+            }
     }
 }
 

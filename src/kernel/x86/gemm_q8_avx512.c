@@ -6,13 +6,16 @@
 
 #include "kernel/x86/gemm_q8.h"
 
-static void copy_a_avx512(void *dst, const uint8_t *src, size_t n, int is_u8, int zx) {
-    const __m512i z = _mm512_set1_epi16((short)zx);
-    int16_t *const d = dst;
-    for (size_t i = 0; i < n; i += 32) {
-        const __mmask32 m = n - i >= 32 ? ~0u : _bzhi_u32(~0u, (unsigned)(n - i));
-        const __m256i b = _mm256_maskz_loadu_epi8(m, src + i);
-        _mm512_mask_storeu_epi16(d + i, m, _mm512_sub_epi16(is_u8 ? _mm512_cvtepu8_epi16(b) : _mm512_cvtepi8_epi16(b), z));
+static void copy_a_avx512(const struct npi_gemm_q8_copy *c) {
+    const __m512i z = _mm512_set1_epi16((short)c->zx);
+    for (int i = 0; i < c->pixels; i++) {
+        const uint8_t *s = c->src + (size_t)i * c->pixel_step;
+        int16_t *d = (int16_t *)(void *)((char *)c->dst + (size_t)i * c->lda);
+        for (int r = 0; r < c->rows; r++, s += c->row_step, d += c->n)
+            for (size_t j = 0; j < c->n; j += 32) {
+                const __m256i b = _mm256_loadu_si256((const void *)(s + j));
+                _mm512_storeu_si512(d + j, _mm512_sub_epi16(c->is_u8 ? _mm512_cvtepu8_epi16(b) : _mm512_cvtepi8_epi16(b), z));
+            }
     }
 }
 

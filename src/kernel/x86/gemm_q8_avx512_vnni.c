@@ -7,14 +7,18 @@
 #include "kernel/x86/gemm_q8.h"
 
 /* u8 of both types: int8 gets its top bit flipped, which adds 128. */
-static void copy_a_avx512_vnni(void *dst, const uint8_t *src, size_t n, int is_u8, int zx) {
-    const __m512i flip = _mm512_set1_epi8(is_u8 ? 0 : (char)0x80);
-    uint8_t *const d = dst;
-    size_t i = 0;
-    for (; i + 64 <= n; i += 64) _mm512_storeu_si512(d + i, _mm512_xor_si512(_mm512_loadu_si512(src + i), flip));
-    if (i < n) {
-        const __mmask64 m = _bzhi_u64(~0ull, (unsigned)(n - i));
-        _mm512_mask_storeu_epi8(d + i, m, _mm512_xor_si512(_mm512_maskz_loadu_epi8(m, src + i), flip));
+static void copy_a_avx512_vnni(const struct npi_gemm_q8_copy *c) {
+    const __m512i flip = _mm512_set1_epi8(c->is_u8 ? 0 : (char)0x80);
+    for (int i = 0; i < c->pixels; i++) {
+        const uint8_t *s = c->src + (size_t)i * c->pixel_step;
+        uint8_t *d = (uint8_t *)c->dst + (size_t)i * c->lda;
+        for (int r = 0; r < c->rows; r++, s += c->row_step, d += c->n) {
+            if (c->n <= 16) {
+                _mm_storeu_si128((void *)d, _mm_xor_si128(_mm_loadu_si128((const void *)s), _mm512_castsi512_si128(flip)));
+                continue;
+            }
+            for (size_t j = 0; j < c->n; j += 64) _mm512_storeu_si512(d + j, _mm512_xor_si512(_mm512_loadu_si512(s + j), flip));
+        }
     }
 }
 
