@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading options. Everything is kept as checked text; the getters convert. */
+#define _GNU_SOURCE
 #include "opts.h"
 
 #include <assert.h>
@@ -65,25 +66,26 @@ static int number(const char *s, double *out) {
     return 0;
 }
 
-/* Position of s among "a|b:c"; what follows ':' counts as a choice too. */
-static int is_choice(const char *choices, const char *s) {
+/* The choice that s means among "a|b:c" (what follows ':' counts too) as the table spells it, *n long; NULL: none. */
+static const char *choice(const char *choices, const char *s, size_t *n) {
     for (const char *p = choices; *p;) {
-        const size_t n = strcspn(p, "|:");
-        if (same_name(s, p, n)) return 1;
-        p += n;
+        *n = strcspn(p, "|:");
+        if (same_name(s, p, *n)) return p;
+        p += *n;
         if (*p) p++;
     }
-    return 0;
+    return NULL;
 }
 
 static int check(const struct opt_def *d, const char *text, const char *where, struct np_error *err) {
     double v = 0;
+    size_t n;
     switch (d->type) {
     case OPT_BOOL:
         if (truth(text) < 0) return npi_io_fail(err, NP_EINVAL, "%s: '%s' is neither yes nor no", where, text);
         return 0;
     case OPT_CHOICE:
-        if (!is_choice(d->choices, text)) return npi_io_fail(err, NP_EINVAL, "%s: '%s' is not one of %.*s", where, text, (int)strcspn(d->choices, ":"), d->choices);
+        if (!choice(d->choices, text, &n)) return npi_io_fail(err, NP_EINVAL, "%s: '%s' is not one of %.*s", where, text, (int)strcspn(d->choices, ":"), d->choices);
         return 0;
     case OPT_INT: case OPT_FLOAT:
         if (number(text, &v) < 0 || (d->type == OPT_INT && v != floor(v))) return npi_io_fail(err, NP_EINVAL, "%s: '%s' is not a%s number", where, text, d->type == OPT_INT ? " whole" : "");
@@ -100,7 +102,9 @@ static int set_at(struct opts *o, int i, const char *text, int origin, const cha
     if (r < 0) return r;
     struct opt_value *const v = &o->v[i];
     if (v->text && v->origin > origin) return 0;
-    char *const copy = strdup(text);
+    size_t n = strlen(text);
+    if (o->defs[i].type == OPT_CHOICE) text = choice(o->defs[i].choices, text, &n);
+    char *const copy = strndup(text, n);
     if (!copy) return npi_io_fail(err, NP_ENOMEM, "out of memory");
     free(v->text);
     v->text = copy;
