@@ -72,6 +72,18 @@ NP_API void np_context_info(const struct np_context *c, struct np_context_info *
 NP_API const struct np_keypoint_set *np_keypoint_set_at(int i);
 NP_API const struct np_keypoint_set *np_keypoint_set_find(const char *name);
 
+/* Models that are known by id: what their built-in cards say. Static strings; unused entries of the lists are NULL. */
+struct np_card_info {
+    const char *id, *name, *licence, *source, *note;
+    const char *task;         /* "detect", "pose", "pose_multi" */
+    const char *files[4];     /* names it is looked up by in a models directory, the first is preferred */
+    const char *sha256[3];    /* of the files known to be this model; may be none */
+};
+/* Card i; NP_EEND past the end. */
+NP_API int np_card_at(int i, struct np_card_info *out);
+/* SHA-256 of a file as 64 lower-case hex digits and a NUL. */
+NP_API int np_sha256_file(const char *path, char hex[65], struct np_error *err);
+
 #ifdef __cplusplus
 }
 #endif

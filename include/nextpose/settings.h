@@ -40,7 +40,7 @@ struct np_settings {
     int detector_size;       /* longer side of the detector input, 256..640; 0: from the preset or the model */
     float bbox_thr;          /* 0..1, detections below are dropped; < 0: from the card */
     float nms_thr;           /* 0..1, IoU above which the weaker box is dropped; < 0: from the card */
-    float kpt_thr;           /* 0..1, joints below are not drawn and do not count in pose_score; < 0: from the card */
+    float kpt_thr;           /* 0..1, joints below are not drawn; < 0: from the card */
     struct np_logger logger;
     uint64_t reserved[8];    /* zero */
 };

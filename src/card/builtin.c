@@ -19,11 +19,11 @@
 #define BLAZEPOSE .task = NPI_TASK_POSE, .in = { UNIT, .width = 256, .height = 256, .crop_factor = 1.25f }, \
                   .dec = { "blazepose", .refine_thr = .5f }, .keypoint_set = "blazepose33", .root = -2, THR(.5f, .5f, .3f), APACHE
 #define MOVENET(side) .task = NPI_TASK_POSE, .in = { BYTES, .raw = 1, .width = side, .height = side, .crop_factor = 1.f }, .dec = { "movenet" }, \
-                      .keypoint_set = "coco17", .root = -2, THR(.3f, .5f, .3f), APACHE
+                      .keypoint_set = "coco17", .root = -2, THR(.15f, .5f, .3f), APACHE
 #define CONVNEXTPOSE .task = NPI_TASK_POSE, .in = { IMAGENET, .width = 256, .height = 256, .crop_factor = 1.25f }, .dec = { "soft_argmax3d" }, \
-                     .keypoint_set = "h36m18", .root = 0, .depth_range_mm = 1000, THR(.3f, .5f, .3f), .licence = "MIT", \
+                     .keypoint_set = "h36m18", .root = 0, .depth_range_mm = 1000, THR(0, .5f, .3f), .licence = "MIT", \
                      .source = "github.com/medialab-ku/ConvNeXtPose (weights of the user)"
-#define TOPDOWN .task = NPI_TASK_POSE, .root = -2, THR(.3f, .5f, .3f), APACHE, .in = { IMAGENET, .width = 192, .height = 256, .crop_factor = 1.25f }
+#define TOPDOWN .task = NPI_TASK_POSE, .root = -2, THR(.1f, .5f, .3f), APACHE, .in = { IMAGENET, .width = 192, .height = 256, .crop_factor = 1.25f }
 #define YOLO(t) .task = t, .in = { UNIT, .fit = NPI_FIT_LETTERBOX_CENTER, .pad = 114, .crop_factor = 1.25f }, .dec = { "yolov8" }, .root = -2, \
                 .licence = "of the file", .source = "the user's own file"
 

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mmap.h"
@@ -88,6 +89,22 @@ static void put_string(struct text *t, const char *s) {
 static int int_at(const struct npi_card *c, size_t offset) { int v; memcpy(&v, (const char *)c + offset, sizeof v); return v; }
 static float f32_at(const struct npi_card *c, size_t offset) { float v; memcpy(&v, (const char *)c + offset, sizeof v); return v; }
 
+/* The shortest digits that read back as the same float; a point whatever the locale. */
+static void put_f32(struct text *t, float v) {
+    char s[32];
+    if (fabsf(v) < 1e6f && v == (float)(int)v) {
+        put(t, "%d", (int)v);
+        return;
+    }
+    for (int digits = 1; digits <= 9; digits++) {
+        snprintf(s, sizeof s, "%.*g", digits, (double)v);
+        if (strtof(s, NULL) == v) break;
+    }
+    for (char *p = s; *p; p++)
+        if (*p == ',') *p = '.';
+    put(t, "%s", s);
+}
+
 static void put_value(struct text *t, const struct npi_card *c, const struct field *f) {
     const char *p = (const char *)c + f->offset;
     const size_t each = f->kind == HASHES ? sizeof c->sha256[0] : sizeof c->files[0];
@@ -104,8 +121,14 @@ static void put_value(struct text *t, const struct npi_card *c, const struct fie
     case ENUM: put_string(t, f->names[int_at(c, f->offset)]); break;
     case INT: put(t, "%d", int_at(c, f->offset)); break;
     case BOOL: put(t, int_at(c, f->offset) ? "true" : "false"); break;
-    case F32: put(t, "%.9g", (double)f32_at(c, f->offset)); break;
-    case F32X3: put(t, "[%.9g, %.9g, %.9g]", (double)f32_at(c, f->offset), (double)f32_at(c, f->offset + 4), (double)f32_at(c, f->offset + 8)); break;
+    case F32: put_f32(t, f32_at(c, f->offset)); break;
+    case F32X3:
+        for (size_t i = 0; i < 3; i++) {
+            put(t, i ? ", " : "[");
+            put_f32(t, f32_at(c, f->offset + i * sizeof(float)));
+        }
+        put(t, "]");
+        break;
     }
 }
 

@@ -48,7 +48,7 @@ struct npi_card {
     char keypoint_set[24];        /* "" for plain detectors */
     int root;                     /* joint depth is relative to; -2: as in the set */
     float depth_range_mm;         /* soft-argmax: z in [-range, range]; 0: none */
-    float bbox_thr, nms_thr, kpt_thr; /* defaults, 0..1 */
+    float bbox_thr, nms_thr, kpt_thr; /* defaults, 0..1; of a pose net bbox_thr is the least pose score that counts as a person */
 };
 
 /* Neutral card: task detect, letterbox centre, RGB 0..1, pad 114, crop 1.25, thresholds .3 .5 .3. */

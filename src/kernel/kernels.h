@@ -8,15 +8,19 @@
 #define NPI_KERNEL_KERNELS_H
 #include "kernel/add_q8.h"
 #include "kernel/dwconv_q8.h"
+#include "kernel/elem_f32.h"
 #include "kernel/elem_q8.h"
 #include "kernel/dwconv_f32.h"
 #include "kernel/gemm_f32.h"
 #include "kernel/gemm_q8.h"
+#include "kernel/move.h"
 
 struct npi_kernels {
     unsigned cpu; /* the flags it was made with */
     struct npi_add_q8 add_q8;
     struct npi_elem_q8 elem_q8;
+    struct npi_elem_f32 elem_f32;
+    struct npi_move move;
     struct npi_gemm_f32 gemm_f32;
     struct npi_dwconv_f32 dwconv_f32;
     struct npi_gemm_q8 gemm_q8;

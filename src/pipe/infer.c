@@ -108,7 +108,7 @@ static void to_picture(struct np_keypoint *k, const struct npi_joint *j, const s
     k->z = z_metres ? j->z : j->wz;
 }
 
-int npi_worker_pose(struct npi_worker *w, const struct np_frame *f, float kpt_thr, struct np_pool *pool, struct np_person *p, struct np_error *err) {
+int npi_worker_pose(struct npi_worker *w, const struct np_frame *f, struct np_pool *pool, struct np_person *p, struct np_error *err) {
     const struct npi_net *const n = w->pose;
     const struct npi_affine m = npi_affine_crop(&p->box, n->card.in.crop_factor, n->in.width, n->in.height);
     const int r = fill_input(w, f, n, &m, np_session_input(w->pose_session, 0), pool, err);
@@ -121,7 +121,7 @@ int npi_worker_pose(struct npi_worker *w, const struct np_frame *f, float kpt_th
     p->pose_source = NP_POSE_NONE;
     p->n_keypoints = 0;
     /* Rule 1: a net that is not sure that somebody is there (or went NaN) gives no joints. */
-    if (!(w->result.score >= kpt_thr)) return 0;
+    if (!(w->result.score >= n->card.bbox_thr)) return 0;
     for (int i = 0; i < w->result.n; i++) {
         to_picture(&p->keypoint[i], &w->result.joint[i], &m, w->result.z_metres);
         if (!isfinite(p->keypoint[i].x) || !isfinite(p->keypoint[i].y)) return 0;

@@ -196,7 +196,7 @@ static void *worker_main(void *opaque) {
         }
         struct np_error e = { 0 };
         const int64_t t0 = npi_now_ns();
-        const int r = npi_worker_pose(w, &s->frame, p->p.kpt_thr, NULL, &s->person[person], &e);
+        const int r = npi_worker_pose(w, &s->frame, NULL, &s->person[person], &e);
         const int64_t ns = npi_now_ns() - t0;
         pthread_mutex_lock(&p->lock);
         s->pose_ns += ns;
@@ -220,7 +220,7 @@ struct pose_job { struct npi_pipe *p; struct slot *s; };
 static void pose_task(void *arg, int task, int worker) {
     const struct pose_job *const j = arg;
     struct np_error e;
-    if (npi_worker_pose(&j->p->worker[worker], &j->s->frame, j->p->p.kpt_thr, NULL, &j->s->person[task], &e) < 0) {
+    if (npi_worker_pose(&j->p->worker[worker], &j->s->frame, NULL, &j->s->person[task], &e) < 0) {
         j->s->person[task].pose_source = NP_POSE_NONE; /* cannot happen: the frame was checked; told as "no pose" all the same */
         j->s->person[task].n_keypoints = 0;
     }
@@ -231,7 +231,7 @@ static void run_frame(struct npi_pipe *p, struct slot *s) {
     associate(p, s);
     p->associated++;
     const int64_t t0 = npi_now_ns();
-    if (s->open_persons == 1) s->error = npi_worker_pose(&p->worker[0], &s->frame, p->p.kpt_thr, p->pool, &s->person[0], &s->err);
+    if (s->open_persons == 1) s->error = npi_worker_pose(&p->worker[0], &s->frame, p->pool, &s->person[0], &s->err);
     else if (s->open_persons > 1) npi_pool_run(p->pool, pose_task, &(struct pose_job){ p, s }, s->open_persons);
     s->pose_ns = npi_now_ns() - t0;
     s->open_persons = 0;
@@ -257,7 +257,7 @@ static void *live_main(void *opaque) {
         p->associated++;
         pthread_mutex_unlock(&p->lock);
         const int64_t t0 = npi_now_ns();
-        if (s->open_persons == 1) s->error = npi_worker_pose(&p->worker[0], &s->frame, p->p.kpt_thr, p->pool, &s->person[0], &s->err);
+        if (s->open_persons == 1) s->error = npi_worker_pose(&p->worker[0], &s->frame, p->pool, &s->person[0], &s->err);
         else if (s->open_persons > 1) npi_pool_run(p->pool, pose_task, &(struct pose_job){ p, s }, s->open_persons);
         s->pose_ns = npi_now_ns() - t0;
         drop_frame(s);

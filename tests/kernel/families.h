@@ -7,6 +7,8 @@
     X(self)            \
     X(add_q8)          \
     X(elem_q8)         \
+    X(elem_f32)        \
+    X(move)            \
     X(gemm_f32)        \
     X(dwconv_f32)      \
     X(gemm_q8)         \

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Elementwise work on floats for any vector type. A template: the includer defines V (vector type), VN(op) (its operations,
+ * simd_avx2.h), VL (lanes), and the few below that only this family needs:
+ *
+ *   KEEP_NAN(x, r)  x is NaN ? x : r       SQRT, FLOOR, CEIL, NEG, HMAX (largest lane), HSUM
+ *
+ * The last vector of a run is read whole (NPI_TAIL) and stored in part. */
+#define K(x) VN(set1)(x)
+
+/* Largest error against C, measured over all floats by tests/kernel: the operations of simd_math.h 2 ulp. */
+#define OP_ADD VN(add)(x, z)
+#define OP_SUB VN(sub)(x, z)
+#define OP_RSUB VN(sub)(z, x)
+#define OP_MUL VN(mul)(x, z)
+#define OP_DIV VN(div)(x, z)
+#define OP_RDIV VN(div)(z, x)
+#define OP_MIN KEEP_NAN(x, VN(min)(x, z))
+#define OP_MAX KEEP_NAN(x, VN(max)(x, z))
+#define OP_PRELU VN(lt)(x, K(0), VN(mul)(x, z), x)
+#define OP_SQUARED_DIFF VN(mul)(VN(sub)(x, z), VN(sub)(x, z))
+
+#define CLAMPED(v) VN(max)(vlo, VN(min)(vhi, v))
+#define BIN(name, expr)                                                                                                                      \
+    NPI_INLINE V one_##name(V x, V z) { return OP_##name; }                                                                                  \
+    static void vv_##name(float *y, const float *px, const float *pz, size_t n, float lo, float hi) {                                        \
+        const V vlo = K(lo), vhi = K(hi);                                                                                                    \
+        size_t i = 0;                                                                                                                        \
+        for (; i + VL <= n; i += VL) VN(store)(y + i, CLAMPED(one_##name(VN(load)(px + i), VN(load)(pz + i))));                              \
+        if (i < n) VN(store_n)(y + i, CLAMPED(one_##name(VN(load)(px + i), VN(load)(pz + i))), (int)(n - i));                                \
+    }                                                                                                                                        \
+    static void vs_##name(float *y, const float *px, const float *pz, size_t n, float lo, float hi) {                                        \
+        const V vlo = K(lo), vhi = K(hi), z = K(pz[0]);                                                                                      \
+        size_t i = 0;                                                                                                                        \
+        for (; i + VL <= n; i += VL) VN(store)(y + i, CLAMPED(one_##name(VN(load)(px + i), z)));                                             \
+        if (i < n) VN(store_n)(y + i, CLAMPED(one_##name(VN(load)(px + i), z)), (int)(n - i));                                               \
+    }                                                                                                                                        \
+    static void vc_##name(float *y, const float *px, const float *pz, size_t rows, size_t n, float lo, float hi) {                           \
+        for (; rows--; px += n, y += n) vv_##name(y, px, pz, n, lo, hi);                                                                     \
+    }
+NPI_BIN_F32_LIST(BIN)
+
+/* tanh form of Gelu: x/2 (1 + tanh u) = x / (1 + e^-2u). */
+NPI_INLINE V gelu_tanh(V x) {
+    const V u = VN(mul)(x, VN(fma)(VN(mul)(x, x), K(2 * .79788456080286536f * .044715f), K(2 * .79788456080286536f)));
+    return VN(div)(x, VN(add)(K(1), VN(exp)(NEG(u))));
+}
+/* a (e^x - 1): near 0 by the first terms, where e^x - 1 would cancel. */
+NPI_INLINE V elu(V x, V a) {
+    V p = VN(fma)(x, K(1.98412698e-4f), K(1.38888889e-3f));
+    p = VN(fma)(p, x, K(8.3333333e-3f));
+    p = VN(fma)(p, x, K(4.1666667e-2f));
+    p = VN(fma)(p, x, K(1.6666667e-1f));
+    p = VN(fma)(p, x, K(.5f));
+    const V small = VN(fma)(VN(mul)(p, x), x, x), far = VN(sub)(VN(exp)(x), K(1));
+    return VN(lt)(x, K(0), VN(mul)(a, VN(lt)(x, K(-.5f), far, small)), x);
+}
+
+#define F_CLAMP VN(max)(a, VN(min)(b, x))
+#define F_LEAKY VN(leaky)(x, a)
+#define F_HARD_SIGMOID VN(max)(K(0), VN(min)(K(1), VN(add)(VN(mul)(x, a), b)))
+#define F_HARD_SWISH VN(hard_swish)(x)
+#define F_SQUARE VN(mul)(x, x)
+#define F_ABS VN(abs)(x)
+#define F_NEG NEG(x)
+#define F_SQRT SQRT(x)
+#define F_RSQRT VN(div)(K(1), SQRT(x))
+#define F_RECIPROCAL VN(div)(K(1), x)
+#define F_FLOOR FLOOR(x)
+#define F_CEIL CEIL(x)
+#define F_ROUND VN(round)(x)
+#define F_EXP VN(exp)(x)
+#define F_SIGMOID VN(sigmoid)(x)
+#define F_SILU VN(silu)(x)
+#define F_TANH VN(tanh)(x)
+#define F_ERF VN(erf)(x)
+#define F_GELU VN(gelu)(x)
+#define F_GELU_TANH gelu_tanh(x)
+#define F_ELU elu(x, a)
+
+#define MAP(name, expr)                                                                                                                      \
+    NPI_INLINE V f_##name(V x, V a, V b) { return F_##name; }                                                                                \
+    static void map_##name(float *y, const float *px, size_t n, float fa, float fb) {                                                        \
+        const V a = K(fa), b = K(fb);                                                                                                        \
+        size_t i = 0;                                                                                                                        \
+        for (; i + VL <= n; i += VL) VN(store)(y + i, f_##name(VN(load)(px + i), a, b));                                                     \
+        if (i < n) VN(store_n)(y + i, f_##name(VN(load)(px + i), a, b), (int)(n - i));                                                       \
+    }
+NPI_MAP_F32_LIST(MAP)
+
+/* The lanes behind the end take part as -inf: they change neither the maximum nor the sum. */
+NPI_INLINE V load_part(const float *p, size_t n) {
+    float t[VL];
+    for (int i = 0; i < VL; i++) t[i] = (size_t)i < n ? p[i] : -INFINITY;
+    return VN(load)(t);
+}
+static void softmax(float *y, const float *x, size_t rows, size_t n) {
+    const size_t whole = n / VL * VL;
+    for (; rows--; x += n, y += n) {
+        const V rest = load_part(x + whole, n - whole);
+        V top = rest, sum = K(0);
+        for (size_t i = 0; i < whole; i += VL) top = VN(max)(top, VN(load)(x + i));
+        const float t = HMAX(top);
+        for (size_t i = 0; i < whole; i += VL) {
+            const V e = VN(exp)(VN(sub)(VN(load)(x + i), K(t)));
+            VN(store)(y + i, e);
+            sum = VN(add)(sum, e);
+        }
+        const V last = VN(exp)(VN(sub)(rest, K(t)));
+        const V k = K(1 / HSUM(VN(add)(sum, last)));
+        for (size_t i = 0; i < whole; i += VL) VN(store)(y + i, VN(mul)(VN(load)(y + i), k));
+        if (whole < n) VN(store_n)(y + whole, VN(mul)(last, k), (int)(n - whole));
+    }
+}
+
+static const struct npi_elem_f32 table = {
+#define ROW(name, expr) .bin[NPI_BIN_##name] = { vv_##name, vs_##name, vc_##name },
+    NPI_BIN_F32_LIST(ROW)
+#undef ROW
+#define ROW(name, expr) .map[NPI_MAP_##name] = map_##name,
+    NPI_MAP_F32_LIST(ROW)
+#undef ROW
+    .softmax = softmax,
+};

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nextpose doctor: what this machine and this build can do. Everything printed was looked at, not assumed. */
+#define _GNU_SOURCE
+#include <glob.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#ifdef NPI_HAVE_FFMPEG
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#endif
+
+#include "tool.h"
+
+static const struct opt_def doctor_opts[] = {
+    { "models-dir", 0, OPT_STRING, NULL, 0, 0, NULL, "DIR", "look for models here first", "Options" },
+    { NULL, 0, 0, NULL, 0, 0, NULL, NULL, NULL, NULL },
+};
+
+static void processor(void) {
+    printf("processor  %s\nmay use    %d of its threads (affinity and container limits)\nisa        ", tool_cpu_name(), np_cpu_count());
+    for (int i = 0; np_isa_level(i); i++) printf("%s%s", i ? ", " : "", np_isa_level(i));
+    printf("\n");
+}
+
+/* 1: all models that `run` takes by default are here and right. */
+static int models(const char *dirs) {
+    struct np_card_info c;
+    char path[4096], hex[65];
+    int det = 0, pose = 0;
+    for (int i = 0; np_card_at(i, &c) == 0; i++) {
+        if (!tool_find_model(path, sizeof path, &c, dirs)) continue;
+        int right = !c.sha256[0];
+        const int readable = np_sha256_file(path, hex, NULL) == 0;
+        for (int k = 0; readable && k < 3 && c.sha256[k]; k++) right |= !strcmp(hex, c.sha256[k]);
+        printf("model      %-24s %s  %s\n", c.id, !readable ? "cannot be read" : right ? "hash right" : "HASH WRONG", path);
+        if (readable && right && !strcmp(c.id, "efficientdet_lite0_int8")) det = 1;
+        if (readable && right && !strcmp(c.id, "blazepose_full")) pose = 1;
+    }
+    if (!det || !pose) printf("model      the defaults are not complete: run 'nextpose models get'\n");
+    return det && pose;
+}
+
+static void video(void) {
+#ifdef NPI_HAVE_FFMPEG
+    static const struct { const char *name; enum AVCodecID id; } want[] = {
+        { "H.264", AV_CODEC_ID_H264 }, { "H.265", AV_CODEC_ID_HEVC }, { "MPEG-4", AV_CODEC_ID_MPEG4 }, { "MJPEG", AV_CODEC_ID_MJPEG }, { "VP9", AV_CODEC_ID_VP9 }, { "AV1", AV_CODEC_ID_AV1 },
+        { "PNG", AV_CODEC_ID_PNG }, { "WebP", AV_CODEC_ID_WEBP },
+    };
+    const unsigned f = avformat_version(), v = avcodec_version();
+    printf("ffmpeg     libavformat %u.%u.%u, libavcodec %u.%u.%u\nreads      ", f >> 16, f >> 8 & 255, f & 255, v >> 16, v >> 8 & 255, v & 255);
+    int n = 0;
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        if (avcodec_find_decoder(want[i].id)) printf("%s%s", n++ ? ", " : "", want[i].name);
+    }
+    const AVCodec *const enc = avcodec_find_encoder_by_name("libx264") ? avcodec_find_encoder_by_name("libx264") : avcodec_find_encoder(AV_CODEC_ID_H264);
+    printf("\nwrites     %s%s\n", enc ? "H.264 with " : "no H.264: --save-video will fail", enc ? enc->name : "");
+#else
+    printf("ffmpeg     not in this build: PPM and PGM pictures only\n");
+#endif
+}
+
+static void cameras(void) {
+    glob_t g;
+    if (glob("/dev/video*", 0, NULL, &g) != 0) {
+        printf("camera     none (/dev/video*)\n");
+        return;
+    }
+    for (size_t i = 0; i < g.gl_pathc; i++) printf("camera     %s%s\n", g.gl_pathv[i], access(g.gl_pathv[i], R_OK | W_OK) == 0 ? "" : " (no permission: is this user in the group 'video'?)");
+    globfree(&g);
+}
+
+int cmd_doctor(int argc, char **argv) {
+    struct opts o;
+    struct np_error e = { 0 };
+    char dirs[8192];
+    int code = EXIT_OK;
+    opts_init(&o, doctor_opts, "doctor");
+    if (opts_parse(&o, argc, argv, &e) < 0) code = tool_fail(EXIT_USAGE, &e);
+    else if (o.n_rest) {
+        tool_say("unexpected argument '%s'", o.rest[0]);
+        code = EXIT_USAGE;
+    } else if (o.help) {
+        printf("usage: nextpose doctor [OPTIONS]\n\nexit code: 0 ready to run, 3 default models missing or wrong\n");
+        opts_print_help(&o, stdout);
+    } else {
+        tool_models_dirs(dirs, sizeof dirs, opt_str(&o, "models-dir"));
+        printf("nextpose   %s (API %d)\nbackends   native\n", np_version(), np_api_version());
+        processor();
+        if (!models(dirs)) code = EXIT_MODEL;
+        video();
+        cameras();
+    }
+    opts_free(&o);
+    return code;
+}

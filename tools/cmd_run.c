@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nextpose run: the main job.
+ *
+ *   reader thread ─ queue ─> main loop: send, get ─> text outputs
+ *        (decode)              (library's workers)  └─ queue ─> drawing thread ─> encoder
+ *
+ * A picture's pixels live until its result was drawn: the library holds one reference while it needs them, this loop another. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "outputs.h"
+#include "progress.h"
+#include "reader.h"
+#include "tool.h"
+
+static const struct opt_def run_opts[] = {
+    { "input", 'i', OPT_STRING, NULL, 0, 0, NULL, "INPUT", "video, picture, folder, 'glob', camera number, URL, or - (stdin)", "Input" },
+    { "live", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "newest frame wins, late ones are skipped (default for cameras and rtsp)", NULL },
+    { "every-frame", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "handle every frame, also of a camera (default for files)", NULL },
+    { "save-video", 'o', OPT_STRING, NULL, 0, 0, NULL, "FILE", "annotated H.264 video (.mp4)", "Output" },
+    { "save-json", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "joints as JSON lines; - is standard output", NULL },
+    { "save-images", 0, OPT_STRING, NULL, 0, 0, NULL, "DIR", "annotated pictures (.jpg)", NULL },
+    { "format", 0, OPT_CHOICE, NULL, 0, 0, "jsonl|csv|openpose|coco|alphapose|motchallenge", "NAME", "format of --out: jsonl, csv, openpose, coco, alphapose, motchallenge", NULL },
+    { "out", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE|DIR|-", "joints in --format", NULL },
+    { "view", 0, OPT_CHOICE, "none", 0, 0, "none|window|web", NULL, "live view (this version has none)", NULL },
+    { "draw-boxes", 0, OPT_BOOL, "yes", 0, 0, NULL, NULL, "no boxes in video and pictures", NULL },
+    { "draw-ids", 0, OPT_BOOL, "yes", 0, 0, NULL, NULL, "no ids in video and pictures", NULL },
+    { "show-fps", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "write the processed frames/s into video and pictures", NULL },
+    { "quiet", 'q', OPT_BOOL, NULL, 0, 0, NULL, NULL, "no progress line, no summary; errors only", NULL },
+    { "json-summary", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "the summary as one JSON object", NULL },
+    { "log-level", 0, OPT_CHOICE, "warn", 0, 0, "error|warn|info|debug", NULL, "what is told on stderr", NULL },
+    { "detector", 0, OPT_STRING, NULL, 0, 0, NULL, "MODEL", "finds people: id, .onnx, .tflite or card; none: whole picture", "Networks" },
+    { "model", 'm', OPT_STRING, NULL, 0, 0, NULL, "MODEL", "finds joints: id, .onnx, .tflite or card; none: boxes only", NULL },
+    { "models-dir", 0, OPT_STRING, NULL, 0, 0, NULL, "DIR", "where ids are looked up first", NULL },
+    { "preset", 0, OPT_CHOICE, "balanced", 0, 0, "high_performance|balanced|efficiency|quality:ultra_fast:speed_balanced:quality_focused", "NAME",
+      "high_performance, balanced, efficiency, quality", NULL },
+    { "max-persons", 0, OPT_INT, NULL, 1, 64, NULL, "N", "people a frame at most", NULL },
+    { "bbox-thr", 0, OPT_FLOAT, NULL, 0, 1, NULL, "X", "detections below are dropped", NULL },
+    { "nms-thr", 0, OPT_FLOAT, NULL, 0, 1, NULL, "X", "overlap above which the weaker box is dropped", NULL },
+    { "kpt-thr", 0, OPT_FLOAT, NULL, 0, 1, NULL, "X", "joints below are not drawn", NULL },
+    { "yolo-size", 0, OPT_INT, NULL, 256, 640, NULL, "N", "longer side of the detector's input", NULL },
+    { "backend", 0, OPT_CHOICE, "auto", 0, 0, "auto|native|onnx|tflite|openvino|torch:ort:litert:pytorch", "NAME", "auto, native, onnx, tflite, openvino, torch", "Engine" },
+    { "strict", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "fail when the backend is not available, instead of falling back", NULL },
+    { "threads", 't', OPT_INT, NULL, 1, 64, NULL, "N", "worker threads (default: as many as this process may use)", NULL },
+    { "isa", 0, OPT_STRING, NULL, 0, 0, NULL, "LEVEL", "highest instruction set: scalar, avx2, avx512, …", NULL },
+    { "async", 0, OPT_BOOL, "yes", 0, 0, NULL, NULL, "one frame after another", NULL },
+    { "config", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "settings as 'key = value' lines", "Settings" },
+    { "print-config", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "print all settings and where each comes from", NULL },
+    { NULL, 0, 0, NULL, 0, 0, NULL, NULL, NULL, NULL },
+};
+
+/* 0: go on. Above: interrupted, so often. STOP_OURSELVES: an error, or nothing left to write. */
+static atomic_int stop_flag;
+#define STOP_OURSELVES -1000
+
+static void on_signal(int sig) {
+    if (atomic_fetch_add(&stop_flag, 1) > 0) _exit(EXIT_INTERRUPTED); /* asked twice: leave at once */
+}
+
+#define MAX_IN_FLIGHT 256
+
+struct run {
+    struct opts o;
+    struct np_logger log;
+    struct npi_source *source;
+    struct np_context *ctx;
+    struct np_context_info info;
+    struct reader reader;
+    struct outputs *outputs;
+    struct stats stats;
+    struct npi_pic *flight[MAX_IN_FLIGHT]; /* ring: sent, result not yet here, oldest first */
+    int flight_head, n_flight;
+    int live, async, tty, quiet;
+    const struct npi_writer_ops *format;
+    const char *out_path;
+};
+
+static int usage(const char *fmt, const char *a) {
+    tool_say(fmt, a);
+    return EXIT_USAGE;
+}
+
+static int same_file(const char *a, const char *b) {
+    struct stat x, y;
+    return a && b && stat(a, &x) == 0 && stat(b, &y) == 0 && S_ISREG(x.st_mode) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* Combinations that the table cannot know. 0 or an exit code. */
+static int check_options(struct run *run) {
+    const struct opts *const o = &run->o;
+    const char *const input = opt_str(o, "input"), *const format = opt_str(o, "format"), *const out = opt_str(o, "out"), *const json = opt_str(o, "save-json");
+    if (o->n_rest) return usage(input ? "unexpected argument '%s'" : "unexpected argument '%s': the input is given with -i", o->rest[0]);
+    if (!input) return usage("no input: use -i with a %s", "file, folder, camera number or URL (nextpose run --help)");
+    if (strcmp(opt_str(o, "view"), "none")) return usage("--view %s is not in this version: use --view none and --save-video", opt_str(o, "view"));
+    if (opt_bool(o, "live") && opt_bool(o, "every-frame")) return usage("--live and --every-frame %s", "exclude each other");
+    if (format || out) {
+        if (!format) {
+            const char *const dot = strrchr(out, '.');
+            run->format = npi_writer_find(dot && !strcmp(dot, ".csv") ? "csv" : "jsonl");
+        } else run->format = npi_writer_find(format);
+        run->out_path = out;
+        if (!out && run->format->is_folder) return usage("--format %s writes one file a frame: say where with --out DIR", format);
+        if (!out) run->out_path = "-";
+        if (out && !strcmp(out, "-") && run->format->is_folder) return usage("--format %s writes one file a frame: --out must be a folder", format);
+    }
+    if (json && run->out_path && !strcmp(json, "-") && !strcmp(run->out_path, "-")) return usage("--save-json - and --out - %s", "would mix on standard output");
+    const char *const outs[] = { json, run->out_path, opt_str(o, "save-video") };
+    for (int i = 0; i < 3; i++) {
+        if (same_file(input, outs[i])) return usage("'%s' is the input: writing there would destroy it", outs[i]);
+        for (int k = 0; k < i; k++) {
+            if (outs[i] && outs[k] && strcmp(outs[i], "-") && !strcmp(outs[i], outs[k])) return usage("'%s' is named for two outputs", outs[i]);
+        }
+    }
+    return 0;
+}
+
+static int setting_int(const struct opts *o, const char *name) { return opt_str(o, name) ? opt_int(o, name) : 0; }
+static float setting_thr(const struct opts *o, const char *name) { return opt_str(o, name) ? (float)opt_float(o, name) : -1.f; }
+
+static int open_context(struct run *run, struct np_error *err) {
+    const struct opts *const o = &run->o;
+    static char dirs[8192];
+    struct np_settings s;
+    np_settings_default(&s);
+    tool_models_dirs(dirs, sizeof dirs, opt_str(o, "models-dir"));
+    s.models_dir = dirs;
+    s.detector = opt_str(o, "detector");
+    s.model = opt_str(o, "model");
+    s.preset = np_preset_from_name(opt_str(o, "preset"));
+    s.backend = opt_str(o, "backend");
+    s.strict = opt_bool(o, "strict");
+    s.isa = opt_str(o, "isa");
+    s.threads = setting_int(o, "threads");
+    s.mode = run->live ? NP_MODE_LIVE : run->async ? NP_MODE_FILE : NP_MODE_SYNC;
+    s.max_persons = setting_int(o, "max-persons");
+    s.detector_size = setting_int(o, "yolo-size");
+    s.bbox_thr = setting_thr(o, "bbox-thr");
+    s.nms_thr = setting_thr(o, "nms-thr");
+    s.kpt_thr = setting_thr(o, "kpt-thr");
+    s.logger = run->log;
+    const int r = np_open(&run->ctx, &s, err);
+    if (r == 0) np_context_info(run->ctx, &run->info);
+    return r;
+}
+
+static int open_outputs(struct run *run, struct np_error *err) {
+    const struct opts *const o = &run->o;
+    const struct npi_source_info *const si = &run->source->info;
+    const struct outputs_params p = {
+        .json_path = opt_str(o, "save-json"), .format = run->format, .out_path = run->out_path, .video_path = opt_str(o, "save-video"), .images_dir = opt_str(o, "save-images"),
+        .meta = { .input = opt_str(o, "input"), .detector = run->info.detector_id, .model = run->info.model_id, .set = run->info.set, .rate_num = si->rate_num, .rate_den = si->rate_den },
+        .kpt_thr = run->info.kpt_thr, .draw_boxes = opt_bool(o, "draw-boxes"), .draw_ids = opt_bool(o, "draw-ids"), .encoder_threads = np_cpu_count() > 4 ? 2 : 1,
+    };
+    return outputs_open(&run->outputs, &p, err);
+}
+
+static void handle(struct run *run, const struct np_result *r, struct npi_pic *pic) {
+    char text[64];
+    struct stats *const s = &run->stats;
+    stats_result(s, r);
+    const int show = opt_bool(&run->o, "show-fps");
+    if (show) snprintf(text, sizeof text, "%.1f FPS", stats_fps(s, s->n_processed, npi_io_now_ns()));
+    /* Nothing left that could be written: going on would only burn time. */
+    if (outputs_frame(run->outputs, r, pic, show ? text : NULL) == 0) atomic_store(&stop_flag, STOP_OURSELVES);
+    if (run->tty) progress_line(s, stderr);
+}
+
+/* One result, if there is one: 0, NP_EAGAIN, NP_EEND or an error. */
+static int get_one(struct run *run, struct np_error *err) {
+    const struct np_result *r = NULL;
+    const int e = np_get_result(run->ctx, &r, err);
+    if (e == NP_EAGAIN || e == NP_EEND) return e;
+    struct npi_pic *const pic = run->flight[run->flight_head];
+    run->flight_head = (run->flight_head + 1) % MAX_IN_FLIGHT;
+    run->n_flight--;
+    if (e == 0) {
+        handle(run, r, pic);
+        np_result_release(run->ctx, &r);
+    }
+    npi_pic_unref(pic);
+    return e;
+}
+
+/* File mode: as many frames in flight as the library takes. */
+static int send_async(struct run *run, struct npi_pic *pic, struct np_error *err) {
+    int r = 0;
+    npi_pic_ref(pic); /* the library's */
+    while ((r = run->n_flight == MAX_IN_FLIGHT ? NP_EAGAIN : np_send_frame(run->ctx, &pic->f, err)) == NP_EAGAIN) {
+        if ((r = get_one(run, err)) < 0 && r != NP_EAGAIN) break;
+    }
+    if (r < 0) {
+        npi_pic_unref(pic);
+        npi_pic_unref(pic);
+        return r;
+    }
+    run->flight[(run->flight_head + run->n_flight++) % MAX_IN_FLIGHT] = pic;
+    while ((r = get_one(run, err)) == 0) {}
+    return r == NP_EAGAIN ? 0 : r;
+}
+
+static int send_sync(struct run *run, struct npi_pic *pic, struct np_error *err) {
+    const struct np_result *r = NULL;
+    npi_pic_ref(pic);
+    const int e = np_process(run->ctx, &pic->f, &r, err);
+    if (e == 0) {
+        handle(run, r, pic);
+        np_result_release(run->ctx, &r);
+    }
+    npi_pic_unref(pic);
+    return e;
+}
+
+/* Until the source ends, is lost, or somebody stops us. 0 or an error of the library. */
+static int loop(struct run *run, struct np_error *err) {
+    int r = 0;
+    while (r == 0 && atomic_load(&stop_flag) == 0) {
+        struct npi_pic *const pic = reader_next(&run->reader);
+        if (!pic) break;
+        r = run->live || !run->async ? send_sync(run, pic, err) : send_async(run, pic, err);
+    }
+    if (run->async && !run->live) { /* what is inside comes out, also after Ctrl-C */
+        struct np_error e = { 0 };
+        np_send_frame(run->ctx, NULL, NULL);
+        for (int g = 0; run->n_flight > 0 && g != NP_EEND && g != NP_EAGAIN;) {
+            g = get_one(run, &e);
+            if (g < 0 && g != NP_EEND && g != NP_EAGAIN && r == 0) {
+                r = g;
+                if (err) *err = e;
+            }
+        }
+    }
+    return r;
+}
+
+static void summarize(struct run *run, int interrupted, int n_failed) {
+    const struct opts *const o = &run->o;
+    const char *const json = opt_str(o, "save-json");
+    const int stdout_taken = (json && !strcmp(json, "-")) || (run->out_path && !strcmp(run->out_path, "-"));
+    const struct summary s = { .stats = &run->stats, .info = &run->info, .backend_asked = run->info.backend_asked, .backend_reason = run->info.backend_reason,
+                               .input = opt_str(o, "input"), .kind = run->source->info.kind, .mode = run->live ? "live" : run->async ? "file" : "sync",
+                               .preset = np_preset_name(np_preset_from_name(opt_str(o, "preset"))), .video = opt_str(o, "save-video"), .json = json,
+                               .out = run->out_path, .images = opt_str(o, "save-images"), .interrupted = interrupted, .n_failed = n_failed };
+    struct np_error e;
+    if (opt_bool(o, "json-summary")) {
+        if (summary_json(&s, stdout_taken ? "/dev/stderr" : "-", &e) < 0) tool_say("%s", e.message);
+    } else if (!run->quiet) {
+        summary_text(&s, stdout_taken ? stderr : stdout);
+        fflush(stdout);
+    }
+}
+
+static int work(struct run *run) {
+    struct np_error e = { 0 };
+    int r = reader_start(&run->reader, run->source, run->live, &e);
+    if (r < 0) return tool_fail(EXIT_RUNTIME, &e);
+    run->stats.start_ns = npi_io_now_ns();
+    run->stats.n_total = run->source->info.n_frames;
+    r = loop(run, &e);
+    if (run->tty) progress_clear(stderr);
+    const int interrupted = atomic_load(&stop_flag) > 0;
+    if (!interrupted) atomic_store(&stop_flag, STOP_OURSELVES); /* ends a blocking read; nothing when the source is at its end */
+    reader_stop(&run->reader);
+    run->stats.n_dropped = atomic_load(&run->reader.n_dropped);
+    const int n_failed = outputs_close(&run->outputs, &run->stats.n_drawn);
+    run->stats.end_ns = npi_io_now_ns();
+    if (r < 0) return tool_fail(r == NP_EINVAL || r == NP_EFORMAT ? EXIT_INPUT : EXIT_RUNTIME, &e);
+    const int end = run->reader.end;
+    const int lost = !interrupted && end != NP_EEND && end != NP_EINTR;
+    if (lost) tool_say("%s", run->reader.err.message);
+    if (!lost || run->stats.n_processed > 0) summarize(run, interrupted, n_failed);
+    if (interrupted) return EXIT_INTERRUPTED;
+    return lost ? EXIT_INPUT : n_failed ? EXIT_RUNTIME : EXIT_OK;
+}
+
+static void catch_signals(void) {
+    struct sigaction a = { .sa_handler = on_signal };
+    sigemptyset(&a.sa_mask);
+    sigaction(SIGINT, &a, NULL);
+    sigaction(SIGTERM, &a, NULL);
+    signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error line, not a sudden death with half a video */
+}
+
+static int run_it(struct run *run) {
+    struct np_error e = { 0 };
+    const struct opts *const o = &run->o;
+    int r = check_options(run);
+    if (r) return r;
+    const int level = opt_bool(o, "quiet") && !opt_origin(o, "log-level") ? NP_LOG_ERROR : tool_log_level(opt_str(o, "log-level"));
+    run->log = tool_logger(level);
+    run->quiet = opt_bool(o, "quiet");
+    run->tty = !run->quiet && isatty(STDERR_FILENO);
+    catch_signals();
+    const struct npi_source_params sp = { .logger = run->log, .stop = &stop_flag, .decoder_threads = np_cpu_count() > 4 ? 2 : 1 };
+    if ((r = npi_source_open(&run->source, opt_str(o, "input"), &sp, &e)) < 0) return tool_fail(r == NP_EINTR ? EXIT_INTERRUPTED : EXIT_INPUT, &e);
+    run->live = opt_bool(o, "live") || (run->source->info.live && !opt_bool(o, "every-frame"));
+    run->async = opt_bool(o, "async");
+    if ((r = open_context(run, &e)) < 0) return tool_fail(tool_exit_code(r), &e);
+    if ((r = open_outputs(run, &e)) < 0) return tool_fail(EXIT_RUNTIME, &e);
+    return work(run);
+}
+
+int cmd_run(int argc, char **argv) {
+    struct run *const run = calloc(1, sizeof *run);
+    struct np_error e = { 0 };
+    if (!run) return EXIT_RUNTIME;
+    opts_init(&run->o, run_opts, "run");
+    int code = EXIT_OK;
+    if (opts_parse(&run->o, argc, argv, &e) < 0) code = tool_fail(EXIT_USAGE, &e);
+    else if (run->o.help) {
+        printf("usage: nextpose run -i INPUT [OPTIONS]\n\nFinds people in a video, camera or pictures and writes their joints.\n");
+        opts_print_help(&run->o, stdout);
+        printf("\nEvery option is also an environment variable (NEXTPOSE_MAX_PERSONS) and a key of the config file (max_persons = 4).\n"
+               "Thresholds that are not given come from the model's card. '_' and '-' in names are the same.\n");
+    } else if (opt_bool(&run->o, "print-config")) opts_print_config(&run->o, stdout);
+    else code = run_it(run);
+    outputs_close(&run->outputs, NULL);
+    np_close(&run->ctx);
+    npi_source_close(&run->source);
+    stats_free(&run->stats);
+    opts_free(&run->o);
+    free(run);
+    return code;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See queue.h. One lock and one condition: at a few hundred frames a second nobody is woken in vain often enough to matter. */
+#include "queue.h"
+
+#include <stddef.h>
+#include <string.h>
+
+void queue_init(struct queue *q, int cap) {
+    memset(q, 0, sizeof *q);
+    q->cap = cap < 1 ? 1 : cap > QUEUE_MAX ? QUEUE_MAX : cap;
+    pthread_mutex_init(&q->lock, NULL);
+    pthread_cond_init(&q->changed, NULL);
+}
+
+void queue_destroy(struct queue *q) {
+    pthread_mutex_destroy(&q->lock);
+    pthread_cond_destroy(&q->changed);
+}
+
+static void put(struct queue *q, void *item) {
+    q->item[(q->head + q->n++) % q->cap] = item;
+    pthread_cond_broadcast(&q->changed);
+}
+
+static void *take(struct queue *q) {
+    void *const item = q->item[q->head];
+    q->head = (q->head + 1) % q->cap;
+    q->n--;
+    pthread_cond_broadcast(&q->changed);
+    return item;
+}
+
+int queue_push(struct queue *q, void *item) {
+    pthread_mutex_lock(&q->lock);
+    while (q->n == q->cap && !q->closed) pthread_cond_wait(&q->changed, &q->lock);
+    const int r = q->closed ? -1 : 0;
+    if (r == 0) put(q, item);
+    pthread_mutex_unlock(&q->lock);
+    return r;
+}
+
+void *queue_push_newest(struct queue *q, void *item, int *closed) {
+    void *old = NULL;
+    pthread_mutex_lock(&q->lock);
+    *closed = q->closed;
+    if (!q->closed) {
+        if (q->n == q->cap) old = take(q);
+        put(q, item);
+    }
+    pthread_mutex_unlock(&q->lock);
+    return old;
+}
+
+void *queue_pop(struct queue *q) {
+    pthread_mutex_lock(&q->lock);
+    while (q->n == 0 && !q->closed) pthread_cond_wait(&q->changed, &q->lock);
+    void *const item = q->n ? take(q) : NULL;
+    pthread_mutex_unlock(&q->lock);
+    return item;
+}
+
+void queue_close(struct queue *q) {
+    pthread_mutex_lock(&q->lock);
+    q->closed = 1;
+    pthread_cond_broadcast(&q->changed);
+    pthread_mutex_unlock(&q->lock);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See reader.h. */
+#include "reader.h"
+
+#include <string.h>
+
+static void *reader_main(void *arg) {
+    struct reader *const r = arg;
+    for (;;) {
+        struct npi_pic *pic = NULL;
+        r->end = npi_source_read(r->source, &pic, &r->err);
+        if (r->end < 0) break;
+        atomic_fetch_add(&r->n_read, 1);
+        int closed = 0;
+        if (r->live) {
+            struct npi_pic *const old = queue_push_newest(&r->q, pic, &closed);
+            if (old) atomic_fetch_add(&r->n_dropped, 1);
+            npi_pic_unref(old);
+        } else closed = queue_push(&r->q, pic) < 0;
+        if (closed) {
+            npi_pic_unref(pic);
+            r->end = NP_EINTR;
+            break;
+        }
+    }
+    queue_close(&r->q);
+    return NULL;
+}
+
+int reader_start(struct reader *r, struct npi_source *s, int live, struct np_error *err) {
+    memset(r, 0, sizeof *r);
+    r->source = s;
+    r->live = live;
+    queue_init(&r->q, live ? 1 : 3);
+    if (pthread_create(&r->thread, NULL, reader_main, r) == 0) return 0;
+    queue_destroy(&r->q);
+    return npi_io_fail(err, NP_ENOMEM, "cannot start a thread");
+}
+
+struct npi_pic *reader_next(struct reader *r) { return queue_pop(&r->q); }
+
+void reader_stop(struct reader *r) {
+    queue_close(&r->q);
+    for (struct npi_pic *p; (p = queue_pop(&r->q));) npi_pic_unref(p);
+    pthread_join(r->thread, NULL);
+    queue_destroy(&r->q);
+}

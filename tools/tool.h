@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the sub-commands share: exit codes, messages, model folders. */
+#ifndef NPI_TOOLS_TOOL_H
+#define NPI_TOOLS_TOOL_H
+#include "io/io.h"
+#include "opts.h"
+
+enum { EXIT_OK = 0, EXIT_RUNTIME = 1, EXIT_USAGE = 2, EXIT_MODEL = 3, EXIT_INPUT = 4, EXIT_BACKEND = 5, EXIT_INTERRUPTED = 130 };
+
+/* One line on stderr, "nextpose: …". */
+void tool_say(const char *fmt, ...) NPI_IO_PRINTF(1, 2);
+/* Says the error and returns `exit_code`. */
+int tool_fail(int exit_code, const struct np_error *e);
+/* Exit code of an error from the library about a model or a context. */
+int tool_exit_code(int np_code);
+/* A logger that prints lines up to `level` on stderr. */
+struct np_logger tool_logger(int level);
+int tool_log_level(const char *name); /* "error" … "debug" */
+
+/* Folders that models are looked for in, colon-separated: `first` (may be NULL), $XDG_DATA_HOME/nextpose/models,
+ * the cache folder of `models get`, /usr/local/share/nextpose/models, /usr/share/nextpose/models. */
+void tool_models_dirs(char *out, size_t size, const char *first);
+/* Where `models get` puts them: $XDG_CACHE_HOME/nextpose/models or ~/.cache/nextpose/models. NP_ENOENT without a home. */
+int tool_models_home(char *out, size_t size, struct np_error *err);
+/* First existing file of a card in the folders; 0 when there is none. */
+int tool_find_model(char *path, size_t size, const struct np_card_info *c, const char *dirs);
+
+/* The text of /proc/cpuinfo's model name, or "unknown processor". */
+const char *tool_cpu_name(void);
+/* Nanoseconds since this process was started by the system. */
+int64_t tool_since_exec_ns(void);
+long tool_peak_memory_kb(void);
+
+int cmd_run(int argc, char **argv);
+int cmd_models(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
+int cmd_inspect(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+#endif
