@@ -6,6 +6,7 @@
  *
  * What is left sits in front of ops that really mean another order (Reshape of mixed dims, MatMul) and at outputs.
  * Terminates: each step moves a transpose nearer to the outputs or removes one. */
+#include "ops/walk.h"
 #include "pass/passes.h"
 #include "pass/util.h"
 
@@ -171,7 +172,7 @@ static int sink_reshape(struct npi_rewrite *w, int node) {
     if (!t) return 0;
     const struct npi_view src = g->tensor[n.in[0]].v, dst = g->tensor[n.out[0]].v; /* src: after the transpose */
     const int *perm = t->a.transpose.perm;
-    if (src.q.n > 1 || npi_view_count(&src) == 0) return 0;
+    if (src.q.n > 1 || npi_view_count(&src) == 0 || !npi_same_q(&src.q, &dst.q)) return 0;
     struct block { int s0, s1, d0, d1; } blk[2 * NP_MAX_RANK];
     int nb = 0, i = 0, j = 0;
     while (i < src.rank || j < dst.rank) {
@@ -251,7 +252,7 @@ static int reshape_of_reshape(struct npi_rewrite *w, int node) {
     struct npi_graph *const g = w->g;
     const struct npi_node *up = npi_producer(w, g->node[node].in[0]);
     const struct npi_view *in = &g->tensor[g->node[node].in[0]].v, *out = &g->tensor[g->node[node].out[0]].v;
-    if (npi_view_same_shape(in, out) && in->q.n <= 1 && in->dtype == out->dtype) {
+    if (npi_view_same_shape(in, out) && in->q.n <= 1 && in->dtype == out->dtype && npi_same_q(&in->q, &out->q)) { /* a Reshape may give integers a scale */
         npi_bypass(g, &g->node[node], g->node[node].in[0]);
         return w->changed = 1;
     }
