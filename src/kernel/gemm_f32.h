@@ -10,12 +10,15 @@
  *
  *   n = 90, AVX-512:   [K][48] [K][32] [K][16: 10 used]     K = taps * k
  *
+ * Panels of one or two columns are packed column after column instead: the kernels do dot products along k for them.
  * A job may be any run of whole panels, so threads can split n as well as m. */
 #ifndef NPI_KERNEL_GEMM_F32_H
 #define NPI_KERNEL_GEMM_F32_H
 #include <stddef.h>
 
 #include "kernel/act.h"
+
+enum { NPI_GEMM_F32_NARROW = 2 };
 
 struct npi_gemm_f32_job {
     const float *const *a;     /* [taps][a_stride], m of them used */

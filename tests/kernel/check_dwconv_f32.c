@@ -102,7 +102,7 @@ static void bench(struct ck *c) {
         ck_fill_f32(c, x, (size_t)(h * w * ch), CK_NORMAL);
         ck_fill_f32(c, pw, (size_t)(k * k) * cp, CK_NORMAL);
         struct bench b = { d, { .x = x, .h = h, .w = w, .c = ch, .y = y, .oh = oh, .ow = ow, .wgt = pw, .bias = pb, .kh = k, .kw = k, .sh = st, .sw = st, .dh = 1, .dw = 1,
-                                .pt = (k - st + 1) / 2, .pl = (k - st + 1) / 2, .y1 = oh, .c1 = ch, .act = { NPI_KACT_CLAMP, 0, 6 } } };
+                                .pt = (k - st + 1) / 2, .pl = (k - st + 1) / 2, .y1 = oh, .c1 = ch, .act = { ck_get(&s, "act", NPI_KACT_CLAMP), 0, 6 } } };
         ck_bench(c, "dwconv_f32", s.name, call, &b, 2. * oh * ow * ch * k * k);
     }
 }

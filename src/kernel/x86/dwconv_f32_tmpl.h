@@ -18,18 +18,6 @@
 #endif
 #endif
 
-NPI_INLINE V TN(act)(const struct npi_kact_f32 *a, V x) {
-    switch (a->kind) {
-    case NPI_KACT_SILU: return VN(silu)(x);
-    case NPI_KACT_SIGMOID: return VN(sigmoid)(x);
-    case NPI_KACT_HARD_SWISH: return VN(hard_swish)(x);
-    case NPI_KACT_LEAKY: return VN(leaky)(x, VN(set1)(a->lo));
-    case NPI_KACT_TANH: return VN(tanh)(x);
-    case NPI_KACT_GELU: return VN(gelu)(x);
-    default: return x;
-    }
-}
-
 /* The activations that want a call and the residuals, on np pixels that were stored as bare sums. */
 static __attribute__((noinline)) void TN(dw_post)(const struct npi_dwconv_f32_job *j, float *y, const float *res, int np, int lanes) {
     for (int i = 0; i < np; i++, y += j->c) {
@@ -37,8 +25,7 @@ static __attribute__((noinline)) void TN(dw_post)(const struct npi_dwconv_f32_jo
         for (int k = 0; k < VL; k++) buf[k] = k < lanes ? y[k] : 0;
         V x = VN(load)(lanes >= VL ? y : buf);
         if (res && j->res_before_act) x = VN(add)(x, VN(load)(res + (size_t)i * (size_t)j->c));
-        if (j->act.kind == NPI_KACT_CLAMP) x = VN(max)(VN(set1)(j->act.lo), VN(min)(VN(set1)(j->act.hi), x));
-        else x = TN(act)(&j->act, x);
+        x = VN(act)(&j->act, x);
         if (res && !j->res_before_act) x = VN(add)(x, VN(load)(res + (size_t)i * (size_t)j->c));
         VN(store_n)(y, x, lanes);
     }

@@ -17,7 +17,7 @@ static const block_fn_8 blocks_2[] = { block_1x2_8, block_2x2_8, block_3x2_8, bl
 static const block_fn_8 blocks_1[] = { block_1x1_8, block_2x1_8, block_3x1_8, block_4x1_8, block_5x1_8, block_6x1_8, block_7x1_8, block_8x1_8 };
 
 static int panel_avx2(int left) {
-    return left <= 8 ? 8 : left <= 16 || (left > 24 && left <= 32) ? 16 : 24;
+    return left <= NPI_GEMM_F32_NARROW ? left : left <= 8 ? 8 : left <= 16 || (left > 24 && left <= 32) ? 16 : 24;
 }
 
 static void gemm_f32_avx2(const struct npi_gemm_f32_job *j) {
@@ -26,7 +26,8 @@ static void gemm_f32_avx2(const struct npi_gemm_f32_job *j) {
         const int width = panel_avx2(j->n - n + j->n_behind), cols = j->n - n < width ? j->n - n : width;
         if (width == 24) panel_8(j, blocks_3, 4, 24, w, n, cols);
         else if (width == 16) panel_8(j, blocks_2, 6, 16, w, n, cols);
-        else panel_8(j, blocks_1, 8, 8, w, n, cols);
+        else if (width == 8) panel_8(j, blocks_1, 8, 8, w, n, cols);
+        else dot_8(j, cols, w, n);
         w += (size_t)j->taps * (size_t)j->k * (size_t)width;
         n += width;
     }

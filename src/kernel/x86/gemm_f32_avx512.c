@@ -22,6 +22,7 @@ ROWS8(1)
 #define VN(op) f32x8_##op
 #define VL 8
 #define TN(name) name##_8
+#define NPI_NO_DOT
 #include "kernel/x86/gemm_f32_tmpl.h"
 ROWS8(1)
 
@@ -31,6 +32,7 @@ static const block_fn_16 blocks_48[] = LIST(3, 16), blocks_32[] = LIST(2, 16), b
 static const block_fn_8 blocks_8[] = LIST(1, 8);
 
 static int panel_avx512(int left) {
+    if (left <= NPI_GEMM_F32_NARROW) return left;
     if (left <= 8) return 8;
     if (left <= 24) return 16;                /* 17..24: 16 + 8 */
     if (left <= 40 || left == 64) return 32;  /* 33..40: 32 + 8; 64: 32 + 32 */
@@ -44,7 +46,8 @@ static void gemm_f32_avx512(const struct npi_gemm_f32_job *j) {
         if (width == 48) panel_16(j, blocks_48, 8, 48, w, n, cols);
         else if (width == 32) panel_16(j, blocks_32, 8, 32, w, n, cols);
         else if (width == 16) panel_16(j, blocks_16, 8, 16, w, n, cols);
-        else panel_8(j, blocks_8, 8, 8, w, n, cols);
+        else if (width == 8) panel_8(j, blocks_8, 8, 8, w, n, cols);
+        else dot_16(j, cols, w, n);
         w += (size_t)j->taps * (size_t)j->k * (size_t)width;
         n += width;
     }

@@ -12,35 +12,30 @@
 #endif
 
 /* Activations other than clamp: second pass over the tile just stored, still in L1; then the late residual. */
-static __attribute__((noinline)) void TN(post)(const struct npi_gemm_f32_job *j, int m0, int rows, int n0, int cols) {
-    const V slope = VN(set1)(j->act.lo);
-    for (int m = m0; m < m0 + rows; m++)
+NPI_INLINE void TN(post_act)(const int kind, const struct npi_gemm_f32_job *j, int m0, int rows, int n0, int cols) {
+    const struct npi_kact_f32 act = { kind, j->act.lo, j->act.hi };
+    const int late_res = j->res && !j->res_before_act;
+    for (int m = m0; m < m0 + rows; m++) {
+        float *c = j->c + (size_t)m * j->ldc + n0;
+        const float *r = late_res ? j->res + (size_t)m * j->ldres + n0 : NULL;
         for (int n = 0; n < cols; n += VL) {
-            float *c = j->c + (size_t)m * j->ldc + n0 + n;
             const int left = cols - n;
-            float buf[VL];
-            V x;
-            if (left >= VL) {
-                x = VN(load)(c);
-            } else {
-                for (int i = 0; i < VL; i++) buf[i] = i < left ? c[i] : 0;
-                x = VN(load)(buf);
-            }
-            switch (j->act.kind) {
-            case NPI_KACT_SILU: x = VN(silu)(x); break;
-            case NPI_KACT_SIGMOID: x = VN(sigmoid)(x); break;
-            case NPI_KACT_HARD_SWISH: x = VN(hard_swish)(x); break;
-            case NPI_KACT_LEAKY: x = VN(leaky)(x, slope); break;
-            case NPI_KACT_TANH: x = VN(tanh)(x); break;
-            case NPI_KACT_GELU: x = VN(gelu)(x); break;
-            default: break;
-            }
-            if (j->res && !j->res_before_act) {
-                const float *r = j->res + (size_t)m * j->ldres + n0 + n;
-                x = VN(add)(x, VN(load)(r));
-            }
-            VN(store_n)(c, x, left);
+            V x = VN(act)(&act, left >= VL ? VN(load)(c + n) : VN(load_n)(c + n, left));
+            if (late_res) x = VN(add)(x, VN(load)(r + n));
+            VN(store_n)(c + n, x, left);
         }
+    }
+}
+static __attribute__((noinline)) void TN(post)(const struct npi_gemm_f32_job *j, int m0, int rows, int n0, int cols) {
+    switch (j->act.kind) { /* here, so that the loops inside hold the constants of one function */
+    case NPI_KACT_SILU: TN(post_act)(NPI_KACT_SILU, j, m0, rows, n0, cols); break;
+    case NPI_KACT_SIGMOID: TN(post_act)(NPI_KACT_SIGMOID, j, m0, rows, n0, cols); break;
+    case NPI_KACT_HARD_SWISH: TN(post_act)(NPI_KACT_HARD_SWISH, j, m0, rows, n0, cols); break;
+    case NPI_KACT_LEAKY: TN(post_act)(NPI_KACT_LEAKY, j, m0, rows, n0, cols); break;
+    case NPI_KACT_TANH: TN(post_act)(NPI_KACT_TANH, j, m0, rows, n0, cols); break;
+    case NPI_KACT_GELU: TN(post_act)(NPI_KACT_GELU, j, m0, rows, n0, cols); break;
+    default: break;
+    }
 }
 
 /* pf walks over the next panel, pf_step bytes a k, so that the rows of A together fetch it whole. */
@@ -112,3 +107,52 @@ static void TN(panel)(const struct npi_gemm_f32_job *j, const TN(block_fn) * fn,
         m += rows;
     }
 }
+
+#ifndef NPI_NO_DOT
+/* A narrow panel (1 or 2 columns, packed column after column): dot products along k, four rows at a time. The sums of a
+ * row lie side by side in `sum`, and what follows them is done for all at once. */
+NPI_INLINE void TN(dot4)(const int nc, const struct npi_gemm_f32_job *j, const float *w, int m0, int rows, int n0) {
+    const size_t k = (size_t)j->k, window = (size_t)j->taps * k;
+    V acc[4][2];
+    NPI_UNROLL for (int i = 0; i < 4; i++)
+        NPI_UNROLL for (int c = 0; c < nc; c++) acc[i][c] = VN(set1)(0.f);
+    for (int t = 0; t < j->taps; t++, w += k) {
+        const float *a[4];
+        NPI_UNROLL for (int i = 0; i < 4; i++) a[i] = j->a[(size_t)t * j->a_stride + (size_t)(m0 + (i < rows ? i : 0))];
+        size_t x = 0;
+        for (; x + VL <= k; x += VL)
+            NPI_UNROLL for (int c = 0; c < nc; c++) {
+                const V b = VN(load)(w + (size_t)c * window + x);
+                NPI_UNROLL for (int i = 0; i < 4; i++) acc[i][c] = VN(fma)(VN(load)(a[i] + x), b, acc[i][c]);
+            }
+        if (x < k) {
+            const int left = (int)(k - x);
+            NPI_UNROLL for (int c = 0; c < nc; c++) {
+                const V b = VN(load_n)(w + (size_t)c * window + x, left);
+                NPI_UNROLL for (int i = 0; i < 4; i++) acc[i][c] = VN(fma)(VN(load_n)(a[i] + x, left), b, acc[i][c]);
+            }
+        }
+    }
+    float sum[8] = { 0 }, res[8] = { 0 };
+    NPI_UNROLL for (int c = 0; c < nc; c++) {
+        _mm_storeu_ps(sum + 4 * c, VN(sum4)(acc[0][c], acc[1][c], acc[2][c], acc[3][c]));
+        for (int i = 0; i < rows; i++) {
+            if (j->bias) sum[4 * c + i] += j->bias[n0 + c];
+            if (j->res) res[4 * c + i] = j->res[(size_t)(m0 + i) * j->ldres + (size_t)(n0 + c)];
+        }
+    }
+    f32x8 s = f32x8_load(sum);
+    const f32x8 r = f32x8_load(res);
+    s = f32x8_act(&j->act, j->res_before_act ? f32x8_add(s, r) : s);
+    f32x8_store(sum, j->res_before_act ? s : f32x8_add(s, r));
+    for (int i = 0; i < rows; i++)
+        NPI_UNROLL for (int c = 0; c < nc; c++) j->c[(size_t)(m0 + i) * j->ldc + (size_t)(n0 + c)] = sum[4 * c + i];
+}
+static void TN(dot)(const struct npi_gemm_f32_job *j, int cols, const float *w, int n0) {
+    for (int m = 0; m < j->m; m += 4) {
+        const int rows = j->m - m < 4 ? j->m - m : 4;
+        if (cols == 1) TN(dot4)(1, j, w, m, rows, n0);
+        else TN(dot4)(2, j, w, m, rows, n0);
+    }
+}
+#endif

@@ -5,7 +5,8 @@
 #ifndef NPI_KERNEL_X86_SIMD_AVX2_H
 #define NPI_KERNEL_X86_SIMD_AVX2_H
 #include <immintrin.h>
-#include <string.h>
+
+#include "kernel/act.h"
 
 #define NPI_INLINE static inline __attribute__((always_inline))
 
@@ -32,7 +33,16 @@ NPI_INLINE void f32x8_store_n(float *p, f32x8 v, int n) {
     }
     if (n & 1) _mm_store_ss(p, q);
 }
-/* Reads whole vectors: needs NPI_TAIL behind. */
+/* The first n lanes, 0 <= n <= 8, zeros behind; touches nothing else. */
+NPI_INLINE f32x8 f32x8_load_n(const float *p, int n) {
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32(n), lane));
+}
+/* The sums of four vectors. */
+NPI_INLINE __m128 f32x8_sum4(f32x8 a, f32x8 b, f32x8 c, f32x8 d) {
+    const f32x8 s = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+    return _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1));
+}
 NPI_INLINE f32x8 f32x8_add(f32x8 a, f32x8 b) { return _mm256_add_ps(a, b); }
 NPI_INLINE f32x8 f32x8_sub(f32x8 a, f32x8 b) { return _mm256_sub_ps(a, b); }
 NPI_INLINE f32x8 f32x8_mul(f32x8 a, f32x8 b) { return _mm256_mul_ps(a, b); }
@@ -55,6 +65,12 @@ NPI_INLINE f32x8 f32x8_scale2(f32x8 x, f32x8 n) {
     const f32x8 a = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(h, bias), 23));
     const f32x8 b = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(i, h), bias), 23));
     return _mm256_mul_ps(_mm256_mul_ps(x, a), b);
+}
+
+/* 1 / x for normal x whose reciprocal is normal: estimate of 12 bits, one Newton step, 2 ulp. */
+NPI_INLINE f32x8 f32x8_rcp(f32x8 x) {
+    const f32x8 r = _mm256_rcp_ps(x);
+    return _mm256_mul_ps(r, _mm256_fnmadd_ps(x, r, _mm256_set1_ps(2.f)));
 }
 
 #define V f32x8

@@ -27,6 +27,22 @@ NPI_INLINE V VN(silu)(V x) {
     return VN(div)(x, VN(add)(VN(set1)(1.f), VN(exp)(VN(sub)(VN(set1)(0.f), x))));
 }
 
+/* The cheaper pair for fused activations: no division, a shorter exp. e^-x stops at e^80, so that the reciprocal stays a
+ * normal number: below -80 sigmoid is 1.8e-35. The reduction in one step costs 1e-8 |x|, which nothing here can see. */
+NPI_INLINE V VN(sigmoid_fast)(V x) {
+    const V one = VN(set1)(1.f);
+    const V t = VN(max)(VN(set1)(-80.f), VN(min)(VN(set1)(80.f), x));
+    const V n = VN(round)(VN(mul)(t, VN(set1)(-1.44269504f)));
+    const V r = VN(fma)(n, VN(set1)(-0.693147182f), VN(sub)(VN(set1)(0.f), t));
+    V p = VN(fma)(VN(set1)(8.297646e-3f), r, VN(set1)(4.1915419e-2f));
+    p = VN(fma)(p, r, VN(set1)(1.66675751e-1f));
+    p = VN(fma)(p, r, VN(set1)(4.99988945e-1f));
+    p = VN(fma)(p, r, VN(set1)(9.99999692e-1f));
+    p = VN(fma)(p, r, VN(set1)(1.00000007f));
+    return VN(rcp)(VN(add)(one, VN(scale2)(p, n)));
+}
+NPI_INLINE V VN(silu_fast)(V x) { return VN(mul)(x, VN(sigmoid_fast)(x)); }
+
 /* |x| < 0.625: x + x^3 P(x^2); else 1 - 2 / (e^2|x| + 1). */
 NPI_INLINE V VN(tanh)(V x) {
     const V one = VN(set1)(1.f), a = VN(abs)(x), u = VN(mul)(x, x);
@@ -68,3 +84,16 @@ NPI_INLINE V VN(hard_swish)(V x) {
     return VN(mul)(VN(mul)(x, t), VN(set1)(1.f / 6));
 }
 NPI_INLINE V VN(leaky)(V x, V slope) { return VN(lt)(x, VN(set1)(0.f), VN(mul)(x, slope), x); }
+
+NPI_INLINE V VN(act)(const struct npi_kact_f32 *a, V x) {
+    switch (a->kind) {
+    case NPI_KACT_CLAMP: return VN(max)(VN(set1)(a->lo), VN(min)(VN(set1)(a->hi), x));
+    case NPI_KACT_SILU: return VN(silu_fast)(x);
+    case NPI_KACT_SIGMOID: return VN(sigmoid_fast)(x);
+    case NPI_KACT_HARD_SWISH: return VN(hard_swish)(x);
+    case NPI_KACT_LEAKY: return VN(leaky)(x, VN(set1)(a->lo));
+    case NPI_KACT_TANH: return VN(tanh)(x);
+    case NPI_KACT_GELU: return VN(gelu)(x);
+    default: return x;
+    }
+}
