@@ -73,9 +73,15 @@ static void test_json_round(void **state) {
         assert_string_equal(text, again);
         if (!src) continue;
         snprintf(path, sizeof path, "%s/cards/%s.json", src, c->id);
+        if (getenv("NEXTPOSE_WRITE_CARDS")) { /* after a change of the table */
+            FILE *f = fopen(path, "w");
+            assert_non_null(f);
+            assert_int_equal(fwrite(text, 1, n, f), n);
+            fclose(f);
+        }
         if (npi_card_load(&back, path, &e) < 0) fail_msg("%s", e.message);
         npi_card_write(&back, again, sizeof again);
-        assert_string_equal(text, again);
+        if (strcmp(text, again)) fail_msg("%s is not the built-in card: run this test once with NEXTPOSE_WRITE_CARDS=1\n%s", path, text);
     }
     assert_int_equal(npi_card_write(npi_card_builtin_at(0), text, 10), npi_card_write(npi_card_builtin_at(0), again, sizeof again));
     assert_int_equal(strlen(text), 9);
