@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Where a setting comes from: flag over environment over config file over default.
+. "$(dirname "$0")/lib.sh"
+cat >"$T/c.ini" <<'X'
+; a comment
+max_persons = 3
+bbox-thr = 0.4
+[run]
+kpt_thr = 0.6
+yolo_size = 320
+[bench]
+runs = 5
+X
+origin() { sed -n "s/^$1 *= *\([^ ]*\) *; *\(.*\)/\1 \2/p" "$T/stdout"; }
+NEXTPOSE_BBOX_THR=0.5 NEXTPOSE_KPT_THR=0.55 expect 0 "" "$NP" run --config "$T/c.ini" --kpt_thr 0.7 --print-config
+if "$NP" run --config "$T/c.ini" --print-config 2>&1 | grep -q "no config files"; then skip "built without inih"; fi
+equal "$(origin kpt-thr)" "0.7 command line (--kpt-thr)" "a flag wins"
+equal "$(origin bbox-thr)" "0.5 environment (NEXTPOSE_BBOX_THR)" "the environment beats the file"
+equal "$(origin max-persons)" "3 config file ('max_persons' in $T/c.ini)" "the file beats the default"
+equal "$(origin preset)" "balanced default" "a default"
+equal "$(origin nms-thr)" "(unset) default" "an unset one"
+NEXTPOSE_THREADS=99 expect 2 "NEXTPOSE_THREADS: 99 is outside" "$NP" run -i x
+NEXTPOSE_CONFIG="$T/c.ini" expect 0 "" "$NP" run --print-config
+equal "$(origin yolo-size)" "320 config file ('yolo_size' in $T/c.ini)" "the file named by the environment"
+expect 2 "cannot open '$T/none.ini'" "$NP" run -i x --config "$T/none.ini"
+echo "max_person = 3" >"$T/bad.ini"
+expect 2 "did you mean 'max-persons'" "$NP" run -i x --config "$T/bad.ini"
+echo "max_persons = many" >"$T/bad.ini"
+expect 2 "'max_persons' in .*'many' is not a whole number" "$NP" run -i x --config "$T/bad.ini"
+printf 'kpt_thr = 0.3\nnonsense\n' >"$T/bad.ini"
+expect 2 "line 2" "$NP" run -i x --config "$T/bad.ini"
+head -c 3000 /dev/urandom >"$T/bad.ini"
+expect 2 "not a text file" "$NP" run -i x --config "$T/bad.ini"
+echo "config = other" >"$T/bad.ini"
+expect 2 "cannot name another" "$NP" run -i x --config "$T/bad.ini"
+done_testing

