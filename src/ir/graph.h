@@ -51,6 +51,7 @@ struct npi_graph {
     int *input; int n_inputs;
     int *output; int n_outputs;
     const char *path;          /* for messages */
+    size_t fold_work;          /* what folding has cost so far, about in bytes touched: ops/build.c stops at a limit */
 };
 
 int npi_graph_init(struct npi_graph *g, struct npi_arena *mem, const char *path);

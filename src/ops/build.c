@@ -5,8 +5,23 @@
 #include <string.h>
 
 #define FOLD_LIMIT_BYTES ((size_t)16 << 20)
+#define FOLD_LIMIT_WORK ((size_t)4 << 30) /* a model: a hostile file of many small nodes must not keep us busy for long */
 
-static int may_fold(const struct npi_graph *g, const struct npi_node *n) {
+/* Times that the references go over their output: the products and windows do so once a tap. */
+static size_t passes_over_output(const struct npi_graph *g, const struct npi_node *n) {
+    const struct npi_view *x = &g->tensor[n->in[0]].v, *w = n->n_in > 1 && n->in[1] >= 0 ? &g->tensor[n->in[1]].v : NULL;
+    switch (n->op) {
+    case NPI_OP_CONV2D: case NPI_OP_CONVT2D: case NPI_OP_FULLY_CONNECTED: return w && w->rank && w->d[0] > 0 ? (size_t)(npi_view_count(w) / w->d[0]) : 1;
+    case NPI_OP_DWCONV2D: return (size_t)n->a.conv.win.kh * (size_t)n->a.conv.win.kw;
+    case NPI_OP_MATMUL: return x->rank ? (size_t)x->d[x->rank - 1 - (n->a.matmul.ta && x->rank > 1)] : 1;
+    case NPI_OP_MAXPOOL2D: case NPI_OP_AVGPOOL2D: case NPI_OP_LPPOOL2D: return (size_t)n->a.pool.win.kh * (size_t)n->a.pool.win.kw;
+    case NPI_OP_LRN: return (size_t)n->a.norm.groups;
+    case NPI_OP_NMS: case NPI_OP_DETECTION_POSTPROCESS: case NPI_OP_RESIZE: return 1 << 10;
+    default: return 1;
+    }
+}
+
+static int may_fold(struct npi_graph *g, const struct npi_node *n) {
     size_t in_bytes = 0, out_bytes = 0;
     if (n->n_in == 0) return 0;
     for (int i = 0; i < n->n_in; i++) {
@@ -21,6 +36,10 @@ static int may_fold(const struct npi_graph *g, const struct npi_node *n) {
         const int t = g->tensor[n->in[0]].v.dtype;
         return t == NP_F16 || t == NP_BF16 || t == NP_F32;
     }
+    size_t work;
+    if (n->op == NPI_OP_RESHAPE) return 1;
+    if (npi_mul_overflow(out_bytes, passes_over_output(g, n), &work) || npi_add_overflow(work, in_bytes, &work) || work > FOLD_LIMIT_WORK - g->fold_work) return 0;
+    g->fold_work += work;
     return 1;
 }
 
