@@ -48,6 +48,7 @@
     X(ERF,          erff(x))                                                                       \
     X(GELU,         .5f * x * (1 + erff(x * .70710678118654752f)))                                 \
     X(GELU_TANH,    .5f * x * (1 + tanhf(.79788456080286536f * (x + .044715f * x * x * x))))       \
+    X(MISH,         x * tanhf(log1pf(expf(x))))                                                    \
     X(ELU,          x < 0 ? a * expm1f(x) : x)
 
 enum npi_bin_f32 {

@@ -64,19 +64,29 @@ static void copy_run(char *d, int64_t ds, const char *s, int64_t ss, int64_t n, 
 #undef RUN
 }
 
-void npi_copy_nd(void *dst, const int64_t *dst_stride, const void *src, const int64_t *src_stride, const int64_t *d, int rank, size_t size) {
-    int64_t n[NPI_COPY_RANK], ds[NPI_COPY_RANK], ss[NPI_COPY_RANK], at[NPI_COPY_RANK] = { 0 };
+int npi_copy_merge(int64_t *d, int64_t *ds, int64_t *ss, int rank) {
     int r = 0;
     for (int i = 0; i < rank; i++) {
-        if (d[i] == 0) return;
         if (d[i] == 1) continue;
-        const int merge = r && ds[r - 1] == dst_stride[i] * d[i] && ss[r - 1] == src_stride[i] * d[i];
+        const int merge = r && ds[r - 1] == ds[i] * d[i] && ss[r - 1] == ss[i] * d[i];
         if (merge) r--;
-        n[r] = (merge ? n[r] : 1) * d[i];
-        ds[r] = dst_stride[i];
-        ss[r] = src_stride[i];
+        d[r] = (merge ? d[r] : 1) * d[i];
+        ds[r] = ds[i];
+        ss[r] = ss[i];
         r++;
     }
+    return r;
+}
+
+void npi_copy_nd(void *dst, const int64_t *dst_stride, const void *src, const int64_t *src_stride, const int64_t *d, int rank, size_t size) {
+    int64_t n[NPI_COPY_RANK], ds[NPI_COPY_RANK], ss[NPI_COPY_RANK], at[NPI_COPY_RANK] = { 0 };
+    for (int i = 0; i < rank; i++) {
+        if (d[i] == 0) return;
+        n[i] = d[i];
+        ds[i] = dst_stride[i];
+        ss[i] = src_stride[i];
+    }
+    const int r = npi_copy_merge(n, ds, ss, rank);
     if (r == 0) {
         memcpy(dst, src, size);
         return;

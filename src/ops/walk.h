@@ -24,6 +24,8 @@ int npi_walk_next(struct npi_walk *w);
  * negative. Runs without gaps become one memcpy. */
 #define NPI_COPY_RANK (2 * NP_MAX_RANK)
 void npi_copy_nd(void *dst, const int64_t *dst_stride, const void *src, const int64_t *src_stride, const int64_t *d, int rank, size_t size);
+/* Drops dimensions of 1 and merges neighbours that both sides step through evenly, in place; returns the new rank. */
+int npi_copy_merge(int64_t *d, int64_t *dst_stride, int64_t *src_stride, int rank);
 /* Row-major byte strides of v into s[v->rank]. */
 void npi_view_strides(const struct npi_view *v, int64_t *s);
 

@@ -2,6 +2,7 @@
 /* The ordered list of binders: for each node the first that fits makes the step. */
 #include "plan/choose.h"
 
+#include "plan/bind_elem.h"
 #include "plan/bind_f32.h"
 #include "plan/bind_q8.h"
 
@@ -15,6 +16,11 @@ static const npi_bind_fn binders[] = {
     npi_bind_map_q8,
     npi_bind_add_q8,
     npi_bind_pool_q8,
+    npi_bind_binary_f32,
+    npi_bind_unary_f32,
+    npi_bind_softmax_f32,
+    npi_bind_reduce_f32,
+    npi_bind_move,
     npi_bind_generic,
 };
 

@@ -46,7 +46,7 @@ static void per_channel(struct ck *c, rows_fn fn, rows_fn ref) {
  * cancels for negative x, so its error is relative to x. */
 static const struct { int ulps; float of_x; } bound[NPI_MAP_COUNT] = {
     [NPI_MAP_EXP] = { 2, 0 }, [NPI_MAP_SIGMOID] = { 4, 0 }, [NPI_MAP_SILU] = { 4, 0 }, [NPI_MAP_TANH] = { 4, 0 }, [NPI_MAP_ERF] = { 4, 0 },
-    [NPI_MAP_GELU] = { 2, 3 }, [NPI_MAP_GELU_TANH] = { 2, 8 }, [NPI_MAP_ELU] = { 6, 0 },
+    [NPI_MAP_GELU] = { 2, 3 }, [NPI_MAP_GELU_TANH] = { 2, 8 }, [NPI_MAP_MISH] = { 6, 0 }, [NPI_MAP_ELU] = { 6, 0 },
 };
 
 static void map(struct ck *c, int op, void (*fn)(float *, const float *, size_t, float, float), void (*ref)(float *, const float *, size_t, float, float)) {

@@ -44,6 +44,11 @@ NPI_INLINE V gelu_tanh(V x) {
     const V u = VN(mul)(x, VN(fma)(VN(mul)(x, x), K(2 * .79788456080286536f * .044715f), K(2 * .79788456080286536f)));
     return VN(div)(x, VN(add)(K(1), VN(exp)(NEG(u))));
 }
+/* tanh(log(1 + e)) = e (e + 2) / (e (e + 2) + 2), e = e^x; from x = 20 on that is 1. */
+NPI_INLINE V mish(V x) {
+    const V e = VN(exp)(VN(min)(K(20), x)), n = VN(mul)(e, VN(add)(e, K(2)));
+    return VN(mul)(x, VN(div)(n, VN(add)(n, K(2))));
+}
 /* a (e^x - 1): near 0 by the first terms, where e^x - 1 would cancel. */
 NPI_INLINE V elu(V x, V a) {
     V p = VN(fma)(x, K(1.98412698e-4f), K(1.38888889e-3f));
@@ -75,6 +80,7 @@ NPI_INLINE V elu(V x, V a) {
 #define F_ERF VN(erf)(x)
 #define F_GELU VN(gelu)(x)
 #define F_GELU_TANH gelu_tanh(x)
+#define F_MISH mish(x)
 #define F_ELU elu(x, a)
 
 #define MAP(name, expr)                                                                                                                      \
