@@ -18,7 +18,7 @@
 #include "reader.h"
 #include "tool.h"
 
-static const struct opt_def run_opts[] = {
+const struct opt_def cmd_run_opts[] = {
     { "input", 'i', OPT_STRING, NULL, 0, 0, NULL, "INPUT", "video, picture, folder, 'glob', camera number, URL, or - (stdin)", "Input" },
     { "live", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "newest frame wins, late ones are skipped (default for cameras and rtsp)", NULL },
     { "every-frame", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "handle every frame, also of a camera (default for files)", NULL },
@@ -308,7 +308,7 @@ int cmd_run(int argc, char **argv) {
     struct run *const run = calloc(1, sizeof *run);
     struct np_error e = { 0 };
     if (!run) return EXIT_RUNTIME;
-    opts_init(&run->o, run_opts, "run");
+    opts_init(&run->o, cmd_run_opts, "run");
     int code = EXIT_OK;
     if (opts_parse(&run->o, argc, argv, &e) < 0) code = tool_fail(EXIT_USAGE, &e);
     else if (run->o.help) {

@@ -31,6 +31,7 @@ const char *tool_cpu_name(void);
 int64_t tool_since_exec_ns(void);
 long tool_peak_memory_kb(void);
 
+extern const struct opt_def cmd_run_opts[]; /* for tests and fuzzing */
 int cmd_run(int argc, char **argv);
 int cmd_models(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
