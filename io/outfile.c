@@ -43,15 +43,21 @@ void npi_out_fixed(struct npi_outfile *o, double v, int decimals, const char *no
         npi_out_str(o, none);
         return;
     }
-    const double scaled = nearbyint(fabs(v) * ten[decimals]);
-    uint64_t u = (uint64_t)scaled;
+    /* Whole and broken part apart: their product with 10^6 would not fit a double's 53 bits. */
+    const uint64_t one = (uint64_t)ten[decimals];
+    uint64_t whole = (uint64_t)fabs(v), u = (uint64_t)nearbyint((fabs(v) - (double)whole) * ten[decimals]);
+    if (u == one) {
+        u = 0;
+        whole++;
+    }
+    const int negative = v < 0 && (whole || u);
     char b[40], *p = b + sizeof b;
     *--p = '\0';
     for (int i = 0; i < decimals; i++, u /= 10) *--p = (char)('0' + u % 10);
     if (decimals) *--p = '.';
-    do *--p = (char)('0' + u % 10);
-    while (u /= 10);
-    if (v < 0 && scaled > 0) *--p = '-';
+    do *--p = (char)('0' + whole % 10);
+    while (whole /= 10);
+    if (negative) *--p = '-';
     npi_out_str(o, p);
 }
 
