@@ -14,6 +14,8 @@
 #include "kernel/gemm_f32.h"
 #include "kernel/gemm_q8.h"
 #include "kernel/move.h"
+#include "kernel/pool.h"
+#include "kernel/resize.h"
 
 struct npi_kernels {
     unsigned cpu; /* the flags it was made with */
@@ -25,6 +27,8 @@ struct npi_kernels {
     struct npi_dwconv_f32 dwconv_f32;
     struct npi_gemm_q8 gemm_q8;
     struct npi_dwconv_q8 dwconv_q8, dwconv_q8_wide; /* wide: for weights that do not fit int8 */
+    struct npi_pool pool;
+    struct npi_resize resize;
 };
 void npi_kernels_init(struct npi_kernels *k, unsigned cpu);
 #endif

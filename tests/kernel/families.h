@@ -13,6 +13,8 @@
     X(dwconv_f32)      \
     X(gemm_q8)         \
     X(dwconv_q8)       \
+    X(pool)            \
+    X(resize)          \
     /* end */
 
 #endif
