@@ -4,7 +4,7 @@
  *
  *   tap[0] -> | c values |   tap[1] -> | c values |  …     ==>   y | c values |
  *
- * mean sums `rows` rows of c values, `stride` values apart (global average pool, Reduce over height and width). */
+ * mean sums `rows` rows of c values, `stride` values apart (global average pool). */
 #ifndef NPI_KERNEL_POOL_H
 #define NPI_KERNEL_POOL_H
 #include <stddef.h>

@@ -38,13 +38,12 @@ static int infer(const struct npi_op_args *a, struct np_error *err) {
     return 0;
 }
 
-/* Dims behind the last axis that changes: moved as one block. */
+/* Dims behind the last axis that changes: moved as one block. Integer bilinear always takes axes 0..2 by table. */
 static int inner_axis(const struct npi_op_args *a) {
     const struct npi_view *x = a->in[0], *y = a->out[0];
+    if (npi_resize_is_bilinear_int(a->node, x, y)) return 3;
     int k = x->rank;
-    while (k > 0 && x->d[k - 1] == y->d[k - 1] && a->node->a.resize.coord != NPI_COORD_TF_CROP_AND_RESIZE && npi_resize_n_taps(a->node, x, y, k - 1) == 1 &&
-           npi_resize_coord(a->node, x, y, k - 1, 1) == 1 && npi_resize_coord(a->node, x, y, k - 1, 0) == 0)
-        k--;
+    while (k > 0 && npi_resize_stays(a->node, x, y, k - 1)) k--;
     return k;
 }
 static int64_t inner_count(const struct npi_op_args *a) {
@@ -63,8 +62,8 @@ static size_t scratch(const struct npi_op_args *a) {
 
 int npi_resize_is_bilinear_int(const struct npi_node *node, const struct npi_view *x, const struct npi_view *y) {
     const int shrinks = node->a.resize.antialias && (y->d[1] < x->d[1] || y->d[2] < x->d[2]);
-    return npi_q_is(x) && npi_q_is(y) && (x->dtype == NP_I8 || x->dtype == NP_U8) && y->dtype == x->dtype && x->rank == 4 && x->d[0] == y->d[0] && x->d[3] == y->d[3] &&
-           node->a.resize.mode == NPI_RESIZE_LINEAR && !shrinks && !node->a.resize.exclude_outside && node->a.resize.coord != NPI_COORD_TF_CROP_AND_RESIZE;
+    return npi_q_is(x) && npi_q_is(y) && (x->dtype == NP_I8 || x->dtype == NP_U8) && y->dtype == x->dtype && x->rank == 4 && node->a.resize.mode == NPI_RESIZE_LINEAR &&
+           !shrinks && !node->a.resize.exclude_outside && node->a.resize.coord != NPI_COORD_TF_CROP_AND_RESIZE && npi_resize_stays(node, x, y, 0) && npi_resize_stays(node, x, y, 3);
 }
 
 static double load(const struct npi_view *v, int64_t i) {
@@ -146,7 +145,7 @@ static void eval(const struct npi_op_args *a) {
         npi_resize_fill(a->node, x, y, i, &t[i]);
         p += n * (sizeof(int64_t) + sizeof(double));
     }
-    if (outer == 3 && npi_resize_is_bilinear_int(a->node, x, y)) {
+    if (npi_resize_is_bilinear_int(a->node, x, y)) {
         bilinear_int(a, t);
         return;
     }

@@ -39,6 +39,12 @@ int npi_resize_n_taps(const struct npi_node *node, const struct npi_view *x, con
     return n < 1e9 ? (int)n : 1000000000;
 }
 
+int npi_resize_stays(const struct npi_node *node, const struct npi_view *x, const struct npi_view *y, int axis) {
+    if (x->d[axis] != y->d[axis] || node->a.resize.coord == NPI_COORD_TF_CROP_AND_RESIZE || npi_resize_n_taps(node, x, y, axis) != 1) return 0;
+    const int64_t last = x->d[axis] - 1;
+    return is_identity(node, x, y, axis) || (npi_resize_coord(node, x, y, axis, 0) == 0 && npi_resize_coord(node, x, y, axis, last) == (double)last);
+}
+
 static double cubic(double v, double a) {
     v = fabs(v);
     if (v <= 1) return ((a + 2) * v - (a + 3)) * v * v + 1;

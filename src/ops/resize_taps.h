@@ -16,6 +16,8 @@ int npi_resize_n_taps(const struct npi_node *node, const struct npi_view *x, con
 void npi_resize_fill(const struct npi_node *node, const struct npi_view *x, const struct npi_view *y, int axis, struct npi_resize_axis *t);
 /* The input coordinate of output index o, before clamping. */
 double npi_resize_coord(const struct npi_node *node, const struct npi_view *x, const struct npi_view *y, int axis, int64_t o);
+/* Does output index o of this axis take just input index o? The same extent alone does not say so (scales, regions). */
+int npi_resize_stays(const struct npi_node *node, const struct npi_view *x, const struct npi_view *y, int axis);
 /* Integer bilinear over axes 1, 2 of a rank-4 tensor: 8-bit operands, plain linear interpolation (see ops/resize.c). */
 int npi_resize_is_bilinear_int(const struct npi_node *node, const struct npi_view *x, const struct npi_view *y);
 /* Weight of the second tap in 1/1024. */

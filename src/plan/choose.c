@@ -5,6 +5,7 @@
 #include "plan/bind_elem.h"
 #include "plan/bind_f32.h"
 #include "plan/bind_q8.h"
+#include "plan/bind_spatial.h"
 
 static const npi_bind_fn binders[] = {
     npi_bind_conv_f32,
@@ -21,6 +22,8 @@ static const npi_bind_fn binders[] = {
     npi_bind_softmax_f32,
     npi_bind_reduce_f32,
     npi_bind_move,
+    npi_bind_pool,
+    npi_bind_resize,
     npi_bind_generic,
 };
 

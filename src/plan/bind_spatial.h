@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The binders of pooling and resizing. */
+#ifndef NPI_PLAN_BIND_SPATIAL_H
+#define NPI_PLAN_BIND_SPATIAL_H
+#include "plan/plan.h"
+int npi_bind_pool(struct npi_binder *b, const struct npi_node *n, struct npi_step *s);   /* MaxPool2D, AveragePool2D, f32 */
+int npi_bind_resize(struct npi_binder *b, const struct npi_node *n, struct npi_step *s); /* nearest of any type; bilinear f32 and 8-bit */
+#endif
