@@ -49,13 +49,15 @@ int npi_tfl_in(const struct npi_tfl_op *op, int i, int *id) {
 const struct npi_view *npi_tfl_view(const struct npi_tfl_op *op, int id) { return &op->m->g->tensor[id].v; }
 
 static struct npi_tfl_tensor *record(const struct npi_tfl_op *op, const struct npi_fb_vec *v, int i) {
-    return i < (int)v->n ? npi_tfl_tensor(op->m, op->s, npi_fb_int(v, (uint32_t)i)) : NULL;
+    if (i < (int)v->n) return npi_tfl_tensor(op->m, op->s, npi_fb_int(v, (uint32_t)i));
+    npi_tfl_fail(op, NP_EFORMAT, "input or output %d is missing", i);
+    return NULL;
 }
 const struct npi_tfl_tensor *npi_tfl_in_record(const struct npi_tfl_op *op, int i) { return record(op, &op->in, i); }
 const struct npi_tfl_tensor *npi_tfl_out_record(const struct npi_tfl_op *op, int i) { return record(op, &op->out, i); }
 
 int npi_tfl_stored(const struct npi_tfl_op *op, int i) {
-    const struct npi_tfl_tensor *t = npi_tfl_in_record(op, i);
+    const struct npi_tfl_tensor *t = i < (int)op->in.n ? npi_tfl_in_record(op, i) : NULL;
     return t && t->data;
 }
 

@@ -5,8 +5,9 @@
 #define TRY(call) do { const int try_r = (call); if (try_r < 0) return try_r; } while (0)
 
 int npi_tfl_unary(struct npi_tfl_op *op, int arg) {
-    const struct npi_node n = npi_tfl_node(op, (enum npi_op)arg);
+    struct npi_node n = npi_tfl_node(op, (enum npi_op)arg);
     int x;
+    if (arg == NPI_OP_ELU) n.a.unary.a = 1;
     TRY(npi_tfl_in(op, 0, &x));
     return npi_tfl_emit(op, &n, &x, 1);
 }

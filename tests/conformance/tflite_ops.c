@@ -3,6 +3,7 @@
  *
  *   tflite_ops --lists DIR --list                prints what is claimed and what is not, with the reason
  *   tflite_ops --lists DIR [--only NAME] CASES   runs every .tflite under CASES
+ *   tflite_ops --all CASES                       the same without lists: all must pass (tflite_made.py)
  *
  * A case is a folder with model.tflite, meta.json, input_K.bin and output_ref_K.bin, or NAME.tflite with NAME_inputK_TYPE.csv and
  * NAME_golden_TYPE.csv. Fails when a claimed case fails, an unclaimed one passes, or a case is in neither list.
@@ -300,7 +301,7 @@ static int run_all(struct list *yes, struct list *no, const char *only, int verb
         char name[256], msg[600] = "";
         case_name(found[i], name, sizeof name);
         if (only && strcmp(only, name) != 0) continue;
-        const int claimed = in_list(yes, name), refused = in_list(no, name), ok = run_case(found[i], msg, sizeof msg) == 0;
+        const int claimed = !yes || in_list(yes, name), refused = no && in_list(no, name), ok = run_case(found[i], msg, sizeof msg) == 0;
         const char *what = claimed == refused ? (claimed ? "is in both lists" : "is in neither list") : claimed && !ok ? "claimed, but fails"
                          : refused && ok ? "unclaimed, but passes" : NULL;
         if (what || verbose) printf("%-40s %s%s%s\n", name, what ? what : ok ? "ok" : "unclaimed", *msg ? ": " : "", msg);
@@ -308,9 +309,9 @@ static int run_all(struct list *yes, struct list *no, const char *only, int verb
         passed += claimed && ok;
         unclaimed += refused && !ok;
     }
-    for (int i = 0; i < yes->n && !only; i++)
+    for (int i = 0; yes && i < yes->n && !only; i++)
         if (!yes->seen[i]) bad += printf("%-40s claimed, but there is no such case\n", yes->name[i]) > 0;
-    for (int i = 0; i < no->n && !only; i++)
+    for (int i = 0; no && i < no->n && !only; i++)
         if (!no->seen[i]) bad += printf("%-40s unclaimed, but there is no such case\n", no->name[i]) > 0;
     printf("%d cases: %d claimed and passed, %d unclaimed, %d wrong\n", n_found, passed, unclaimed, bad);
     return bad || !n_found;
@@ -319,15 +320,16 @@ static int run_all(struct list *yes, struct list *no, const char *only, int verb
 int main(int argc, char **argv) {
     struct list yes = { 0 }, no = { 0 };
     const char *dir = NULL, *lists = ".", *only = NULL;
-    int list = 0, verbose = 0;
+    int list = 0, verbose = 0, all = 0;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--list") == 0) list = 1;
         else if (strcmp(argv[i], "--verbose") == 0) verbose = 1;
+        else if (strcmp(argv[i], "--all") == 0) all = 1;
         else if (strcmp(argv[i], "--lists") == 0 && i + 1 < argc) lists = argv[++i];
         else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) only = argv[++i];
         else dir = argv[i];
     }
-    if (read_list(&yes, lists, "tflite_claimed.txt") < 0 || read_list(&no, lists, "tflite_unclaimed.txt") < 0) return 2;
+    if (!all && (read_list(&yes, lists, "tflite_claimed.txt") < 0 || read_list(&no, lists, "tflite_unclaimed.txt") < 0)) return 2;
     if (list) {
         for (int i = 0; i < yes.n; i++) printf("claimed    %s\n", yes.name[i]);
         for (int i = 0; i < no.n; i++) printf("unclaimed  %s:%s\n", no.name[i], no.reason[i]);
@@ -335,7 +337,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "no folder with cases\n");
         return 2;
     }
-    const int r = list ? 0 : run_all(&yes, &no, only, verbose);
+    const int r = list ? 0 : run_all(all ? NULL : &yes, all ? NULL : &no, only, verbose);
     for (int i = 0; i < n_found; i++) free(found[i]);
     free(yes.text);
     free(no.text);
