@@ -153,10 +153,9 @@ static int check_ops(struct npi_ox *o, struct npi_pb graph) {
         const struct npi_pb type = npi_pb_find(f.sub, 4, NULL), name = npi_pb_find(f.sub, 3, NULL), domain = npi_pb_find(f.sub, 7, NULL);
         if (known_domain(&f.sub) && npi_ox_row(&type)) continue;
         char one[80];
-        snprintf(one, sizeof one, "%.*s%s%.*s", (int)(npi_pb_size(&domain) < 24 ? npi_pb_size(&domain) : 24), (const char *)domain.p, npi_pb_size(&domain) ? "." : "",
-                 (int)(npi_pb_size(&type) < 48 ? npi_pb_size(&type) : 48), (const char *)type.p);
+        snprintf(one, sizeof one, "%.24s%s%.48s", npi_ox_quote(&domain).s, npi_pb_size(&domain) ? "." : "", npi_ox_quote(&type).s);
         if (!kinds++) {
-            npi_fail(o->err, NP_EUNSUPPORTED, "op '%s' (node '%.*s') in %.120s is not supported", one, (int)(npi_pb_size(&name) < 80 ? npi_pb_size(&name) : 80), (const char *)name.p, o->g->path);
+            npi_fail(o->err, NP_EUNSUPPORTED, "op '%s' (node '%s') in %.120s is not supported", one, npi_ox_quote(&name).s, o->g->path);
             used = (size_t)snprintf(list, sizeof list, " '%s'", one);
             continue;
         }
@@ -191,7 +190,7 @@ static int read_ports(struct npi_ox *o, struct npi_ox_node *n) {
         if (f.num != 1) continue;
         n->in[i] = npi_pb_size(&f.sub) ? tensor_of(o, &f.sub) : -1;
         if (npi_pb_size(&f.sub) && n->in[i] < 0)
-            return npi_ox_fail(n, NP_EFORMAT, "input %d ('%.*s') is not made by any earlier node", i, (int)(npi_pb_size(&f.sub) < 80 ? npi_pb_size(&f.sub) : 80), (const char *)f.sub.p);
+            return npi_ox_fail(n, NP_EFORMAT, "input %d ('%s') is not made by any earlier node", i, npi_ox_quote(&f.sub).s);
         i++;
     }
     while (n->n_in > 0 && n->in[n->n_in - 1] < 0) n->n_in--;
@@ -260,7 +259,7 @@ int npi_ox_run_graph(struct npi_ox *o, struct npi_pb graph, int *out, int max_ou
         const struct npi_pb name = npi_pb_find(f.sub, 1, NULL);
         if (n == max_out) return npi_fail(o->err, NP_EFORMAT, "%s: a branch has more outputs than its node", o->g->path);
         out[n] = tensor_of(o, &name);
-        if (out[n++] < 0) return npi_fail(o->err, NP_EFORMAT, "%s: output '%.*s' is made by no node", o->g->path, (int)(npi_pb_size(&name) < 80 ? npi_pb_size(&name) : 80), (const char *)name.p);
+        if (out[n++] < 0) return npi_fail(o->err, NP_EFORMAT, "%s: output '%s' is made by no node", o->g->path, npi_ox_quote(&name).s);
     }
     return n;
 }
@@ -299,7 +298,7 @@ static int set_outputs(struct npi_ox *o, struct npi_pb graph) {
         struct value_info v;
         read_value_info(f.sub, &v);
         const int t = tensor_of(o, &v.name);
-        if (t < 0) return npi_fail(o->err, NP_EFORMAT, "%s: output '%.*s' is made by no node", o->g->path, (int)(npi_pb_size(&v.name) < 80 ? npi_pb_size(&v.name) : 80), (const char *)v.name.p);
+        if (t < 0) return npi_fail(o->err, NP_EFORMAT, "%s: output '%s' is made by no node", o->g->path, npi_ox_quote(&v.name).s);
         out[k] = finish_output(o, &v, t, out, k);
         if (out[k] < 0) return out[k];
         k++;

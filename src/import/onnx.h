@@ -55,6 +55,8 @@ const struct npi_ox_row *npi_ox_row(const struct npi_pb *type);
 int npi_ox_run_graph(struct npi_ox *o, struct npi_pb graph, int *out, int max_out); /* nodes of a (sub)graph; returns the number of outputs */
 
 /* onnx_util.c: errors, attributes, known values, building */
+struct npi_ox_quote { char s[81]; };
+struct npi_ox_quote npi_ox_quote(const struct npi_pb *s); /* a string of the file for a message: cut, control characters replaced */
 int npi_ox_fail(const struct npi_ox_node *n, int code, const char *fmt, ...) NPI_PRINTF(3, 4);
 int npi_ox_attr(const struct npi_ox_node *n, const char *name, struct npi_pb *attr); /* 1: there */
 int64_t npi_ox_int(const struct npi_ox_node *n, const char *name, int64_t def);

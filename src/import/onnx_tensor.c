@@ -111,7 +111,7 @@ static size_t decode_list(const struct proto *t, void *out, size_t max, int *bad
 }
 
 static int fail(struct npi_ox *o, const struct proto *t, const char *what, int code, const char *why) {
-    return npi_fail(o->err, code, "%s '%.*s' in %s: %s", what, (int)(npi_pb_size(&t->name) < 80 ? npi_pb_size(&t->name) : 80), (const char *)t->name.p, o->g->path, why);
+    return npi_fail(o->err, code, "%s '%s' in %s: %s", what, npi_ox_quote(&t->name).s, o->g->path, why);
 }
 
 /* ---- numbers in a file of their own ---- */

@@ -16,6 +16,12 @@ int npi_ox_fail(const struct npi_ox_node *n, int code, const char *fmt, ...) {
     return npi_fail(n->o->err, code, "op '%s' (node '%.80s') in %.100s: %s", n->type, n->name, n->g->path, text);
 }
 
+struct npi_ox_quote npi_ox_quote(const struct npi_pb *s) {
+    struct npi_ox_quote q = { "" };
+    for (size_t i = 0; i < npi_pb_size(s) && i + 1 < sizeof q.s; i++) q.s[i] = s->p[i] < 32 || s->p[i] == 127 ? '?' : (char)s->p[i];
+    return q;
+}
+
 /* AttributeProto: 1 name, 2 f, 3 i, 4 s, 5 t, 6 g, 7 floats, 8 ints. Nodes have few attributes: a linear walk will do. */
 int npi_ox_attr(const struct npi_ox_node *n, const char *name, struct npi_pb *attr) {
     struct npi_pb m = n->body;
