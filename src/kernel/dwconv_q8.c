@@ -7,14 +7,12 @@
  *             of column 4. Neighbouring output pixels share the interleaved columns. */
 #include "kernel/dwconv_q8.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { C_BLOCK = 16 };
 
 static void row_c(const struct npi_dwconv_q8_row *r) {
     const int taps = r->kh * r->kw;
-    const float top = (float)(r->out.hi - r->out.zy), bottom = (float)(r->out.lo - r->out.zy);
     for (int c0 = 0; c0 < r->c; c0 += C_BLOCK) {
         const char *const block = (const char *)r->w + (size_t)(c0 / C_BLOCK) * r->w_block;
         const int32_t *const bias = (const void *)block;
@@ -29,10 +27,7 @@ static void row_c(const struct npi_dwconv_q8_row *r) {
                 for (int c = 0; c < nc; c++) acc[c] += (uint32_t)(((r->x_u8 ? x[c] : (int8_t)x[c]) - r->zx) * w[t * C_BLOCK + c]);
             }
             for (int c = 0; c < nc; c++) {
-                float v = (float)(int32_t)acc[c] * scale[c];
-                v = v > bottom ? v : bottom;
-                v = v < top ? v : top;
-                r->y[(size_t)i * (size_t)r->c + (size_t)(c0 + c)] = (uint8_t)((uint32_t)((int)nearbyintf(v) + r->out.zy) ^ r->out.flip);
+                r->y[(size_t)i * (size_t)r->c + (size_t)(c0 + c)] = npi_q8_byte(&r->out, (int32_t)acc[c], scale[c]);
             }
         }
     }

@@ -2,7 +2,6 @@
 /* 8-bit GEMM: the C kernel, which is what all levels must equal, and the packing of weights for any of them. */
 #include "kernel/gemm_q8.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { C_NR = 16 };
@@ -23,7 +22,6 @@ static void tile_c(const struct npi_gemm_q8_tile *t) {
     const int32_t *const bias = t->panel;
     const float *const scale = (const float *)(bias + C_NR);
     const int16_t *const w = (const int16_t *)(scale + C_NR);
-    const float top = (float)(t->out.hi - t->out.zy), bottom = (float)(t->out.lo - t->out.zy);
     for (int r = 0; r < t->rows; r++) {
         const int16_t *const a = (const int16_t *)(const void *)((const char *)t->a + (size_t)r * t->lda);
         uint32_t acc[C_NR]; /* wraps as the vector levels do; in range for any layer the binder takes */
@@ -31,10 +29,7 @@ static void tile_c(const struct npi_gemm_q8_tile *t) {
         for (int k = 0; k < t->groups; k++)
             for (int c = 0; c < C_NR; c++) acc[c] += (uint32_t)(a[k] * w[k * C_NR + c]);
         for (int c = 0; c < t->nc; c++) {
-            float v = (float)(int32_t)acc[c] * scale[c];
-            v = v > bottom ? v : bottom;
-            v = v < top ? v : top;
-            t->y[(size_t)r * t->ldy + (size_t)c] = (uint8_t)((uint32_t)((int)nearbyintf(v) + t->out.zy) ^ t->out.flip);
+            t->y[(size_t)r * t->ldy + (size_t)c] = npi_q8_byte(&t->out, (int32_t)acc[c], scale[c]);
         }
     }
 }

@@ -6,13 +6,14 @@
  *   u8 (VNNI) or x - zx as int16 (else)      [k/kr][nr][kr]
  *
  *   acc = bias[c] + sum (x - zx)(w - zw)     exact in 32 bits
- *   y   = clamp(zy + rint((float)acc * scale[c]), lo, hi)
+ *   y   = clamp(zy + rint((float)acc * scale[c]), lo, hi)       |acc * scale| below 2^31: the binder sees to it
  *
  * All levels give the same bytes. VNNI multiplies unsigned by signed bytes: x becomes u8 by flipping the top bit, w is kept
  * as int8 (w - 128 where the file has uint8), what that adds is taken out through the bias and, when the weights then still have
  * a zero point, through the sum of each row of A. The other levels work on differences in int16 and need neither. */
 #ifndef NPI_KERNEL_GEMM_Q8_H
 #define NPI_KERNEL_GEMM_Q8_H
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,11 @@
 
 /* What becomes of the accumulators. Everything is in signed bytes; `flip` (0 or 0x80) makes them the bytes of y's type. */
 struct npi_q8_out { int32_t zy; int32_t lo, hi; uint32_t flip; };
+/* Accumulator to byte, as all kernels do it. */
+static inline uint8_t npi_q8_byte(const struct npi_q8_out *o, int32_t acc, float scale) {
+    const int64_t v = (int64_t)o->zy + (int32_t)nearbyintf((float)acc * scale);
+    return (uint8_t)((uint32_t)(v < o->lo ? o->lo : v > o->hi ? o->hi : v) ^ o->flip);
+}
 
 struct npi_gemm_q8_tile {
     const void *a; size_t lda;    /* A tile; bytes from row to row, a multiple of 4. Rows up to the next multiple of 48 are readable */

@@ -53,7 +53,7 @@ static int pack(struct npi_binder *b, const struct npi_node *n, struct params *p
                                      .kw = p->win.kw, .sw = p->win.sw, .dw = p->win.dw, .c = p->row.c, .zx = p->row.zx, .x_u8 = p->row.x_u8 };
     int32_t *bi;
     float *sc;
-    const int r = npi_q8_factors(b, x, w, bias, y, p->row.c, &bi, &sc);
+    const int r = npi_q8_factors(b, x, w, bias, y, p->row.c, (int64_t)p->win.kh * p->win.kw, &bi, &sc);
     if (r != 1) return r;
     l.bias = bi;
     l.scale = sc;

@@ -34,15 +34,17 @@ int npi_q8_takes(const struct npi_view *x, const struct npi_view *w, const struc
     return act->kind == NPI_ACT_NONE || act->kind == NPI_ACT_CLAMP;
 }
 
-int npi_q8_factors(struct npi_binder *b, const struct npi_view *x, const struct npi_view *w, const struct npi_view *bias, const struct npi_view *y, int64_t n,
+int npi_q8_factors(struct npi_binder *b, const struct npi_view *x, const struct npi_view *w, const struct npi_view *bias, const struct npi_view *y, int64_t n, int64_t k,
                    int32_t **bias_out, float **scale_out) {
     int32_t *const bi = npi_arena_array(b->mem, int32_t, n);
     float *const sc = npi_arena_array(b->mem, float, n);
     if (!bi || !sc) return npi_fail(b->err, NP_ENOMEM, "out of memory while planning");
     for (int64_t c = 0; c < n; c++) {
-        bi[c] = bias ? (int32_t)(uint32_t)(uint64_t)npi_get_int(bias->data, bias->dtype, c) : 0;
+        const int64_t bv = bias ? npi_get_int(bias->data, bias->dtype, c) : 0;
+        const double most = 255. * 255 * (double)k + fabs((double)bv);
         sc[c] = npi_requant_scale(npi_q_scale(x, 0), npi_q_scale(w, c), npi_q_scale(y, 0));
-        if (!isfinite(sc[c])) return 0;
+        if (!(most < 2147483000.) || !(most * (double)sc[c] < 2147483000.)) return 0;
+        bi[c] = (int32_t)bv;
     }
     *bias_out = bi;
     *scale_out = sc;
@@ -158,7 +160,7 @@ static int pack(struct npi_binder *b, const struct npi_gemm_q8_job *j, struct pa
     struct npi_gemm_q8_layer l = { .w = j->w->data, .w_u8 = j->w->dtype == NP_U8, .zw = npi_q_zero(j->w, 0), .n = p->n, .k = p->k, .zx = p->zx, .x_u8 = p->x_u8 };
     int32_t *bias;
     float *scale;
-    const int r = npi_q8_factors(b, j->x, j->w, j->b, j->y, j->n, &bias, &scale);
+    const int r = npi_q8_factors(b, j->x, j->w, j->b, j->y, j->n, j->k, &bias, &scale);
     if (r != 1) return r;
     l.bias = bias;
     l.scale = scale;

@@ -20,8 +20,9 @@ struct npi_gemm_q8_job {
 
 /* Are the types, quantization and activation something the integer kernels do? (x, w, y 8-bit, x and y per tensor, constants constant) */
 int npi_q8_takes(const struct npi_view *x, const struct npi_view *w, const struct npi_view *b, const struct npi_view *y, const struct npi_act *act, int64_t channels);
-/* Bias as int32 (wraps, as the reference does) and requantization factors, in arena memory. 1, 0 when a factor is not finite, or NP_ENOMEM. */
-int npi_q8_factors(struct npi_binder *b, const struct npi_view *x, const struct npi_view *w, const struct npi_view *bias, const struct npi_view *y, int64_t n,
+/* Bias as int32 and requantization factors, in arena memory. 1; 0 when sums of k products or what they are scaled to could leave int32 (the
+ * kernels do not look); or NP_ENOMEM. */
+int npi_q8_factors(struct npi_binder *b, const struct npi_view *x, const struct npi_view *w, const struct npi_view *bias, const struct npi_view *y, int64_t n, int64_t k,
                    int32_t **bias_out, float **scale_out);
 /* Output side of the kernels, in signed bytes. */
 struct npi_q8_out npi_q8_out_of(const struct npi_act *act, const struct npi_view *y);

@@ -51,8 +51,8 @@ static void one(struct ck *c, int wide, const struct shape *s) {
     if (extreme) memset(x, xu ? 255 : 0x80, nx), memset(w, 0x80, nw);
     memset(border, zx, (size_t)s->c);
     for (int i = 0; i < s->c; i++) {
-        bias[i] = ck_range(c, -20000, 20000) * (extreme ? 100000 : 1);
-        scale[i] = (ck_range(c, 0, 9) ? .02f : 3e6f) * (1.1f + ck_randf(c)) / (float)(s->kh * s->kw);
+        bias[i] = ck_range(c, -20000, 20000) * (extreme ? 1000 : 1);
+        scale[i] = (ck_range(c, 0, 9) ? .02f : 20.f) * (1.1f + ck_randf(c)) / (float)(s->kh * s->kw);
     }
     const struct npi_dwconv_q8_layer l = { .w = w, .w_u8 = wu, .zw = &zw, .kh = s->kh, .kw = s->kw, .sw = s->sw, .dw = s->dw, .c = s->c, .zx = zx, .x_u8 = xu,
                                            .bias = ck_range(c, 0, 3) ? bias : NULL, .scale = scale };

@@ -25,6 +25,11 @@ INLINE void dot4(__m512i *acc, const __m512i *d, const char *w) {
     for (int j = 0; j < 4; j++) acc[j] = _mm512_dpbusd_epi32(acc[j], d[j], _mm512_loadu_si512(w + j * 64));
 }
 
+INLINE void dot4r(__m512i *acc, const __m512i *d, const __m512i *w) {
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++) acc[j] = _mm512_dpbusd_epi32(acc[j], d[j], w[j]);
+}
+
 INLINE void put64(const struct q8_put *o, const __m512i *acc, const char *block, int nc, uint8_t *y) {
     const __m512 scale[4] = { _mm512_loadu_ps(block + 256), _mm512_loadu_ps(block + 320), _mm512_loadu_ps(block + 384), _mm512_loadu_ps(block + 448) };
     q8_put(o, acc, scale, 4, nc, y);
@@ -41,6 +46,12 @@ INLINE void put64(const struct q8_put *o, const __m512i *acc, const char *block,
         const int n_cols = (r->n - 1) * S + K;                                                                                   \
         const char *const w = block + 512;                                                                                       \
         const uint8_t *const *p = r->px;                                                                                         \
+        __m512i wr[3][4]; /* 3x3: the weights in registers */                                                                    \
+        _Pragma("GCC unroll 3") for (int i = 0; i < 3; i++)                                                                      \
+            _Pragma("GCC unroll 4") for (int j = 0; j < 4; j++) {                                                                \
+                wr[i][j] = _mm512_loadu_si512(w + (i * 4 + j) * 64);                                                             \
+                if (K == 3) __asm__("" : "+v"(wr[i][j])); /* else gcc loads them again each time */                              \
+            }                                                                                                                    \
         __m512i acc[LIVE][4];                                                                                                    \
         _Pragma("GCC unroll 5") for (int i = 0; i < LIVE; i++)                                                                   \
             _Pragma("GCC unroll 4") for (int j = 0; j < 4; j++) acc[i][j] = _mm512_loadu_si512(block + j * 64);                  \
@@ -50,7 +61,10 @@ INLINE void put64(const struct q8_put *o, const __m512i *acc, const char *block,
                 if (base + u >= n_cols) return;                                                                                  \
                 first_rows(d, p, c, flip, K);                                                                                    \
                 _Pragma("GCC unroll 5") for (int i = 0; i < LIVE; i++)                                                           \
-                    if (KX(u, i, S, TURN) < K) dot4(acc[i], d, w + KX(u, i, S, TURN) * 256);                                     \
+                    if (KX(u, i, S, TURN) < K) {                                                                                 \
+                        if (K == 3) dot4r(acc[i], d, wr[KX(u, i, S, TURN) % 3]);                                                 \
+                        else dot4(acc[i], d, w + KX(u, i, S, TURN) * 256);                                                       \
+                    }                                                                                                            \
                 if (K == 5 && u % S == 0) {                                                                                      \
                     interleave(d, bytes(p[4] + c, flip), bytes(p[9] + c, flip), bytes(p[14] + c, flip), bytes(p[19] + c, flip)); \
                     _Pragma("GCC unroll 5") for (int i = 0; i < LIVE; i++) {                                                     \

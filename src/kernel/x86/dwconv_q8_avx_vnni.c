@@ -12,10 +12,11 @@ INLINE void put32(const struct q8_put *o, const __m256i *acc, const char *scale,
     __m256i v[4];
 #pragma GCC unroll 4
     for (int j = 0; j < 4; j++)
-        v[j] = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(acc[j]), _mm256_loadu_ps((const void *)(scale + j * 32))), o->top));
+        v[j] = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(acc[j]), _mm256_loadu_ps((const void *)(scale + j * 32))));
     const __m256i zy = _mm256_broadcastsi128_si256(o->zy);
     const __m256i p = _mm256_adds_epi16(_mm256_packs_epi32(v[0], v[1]), zy), q = _mm256_adds_epi16(_mm256_packs_epi32(v[2], v[3]), zy);
-    const __m256i b = _mm256_xor_si256(_mm256_max_epi8(_mm256_packs_epi16(p, q), _mm256_broadcastsi128_si256(o->lo)), _mm256_broadcastsi128_si256(o->flip));
+    const __m256i in = _mm256_min_epi8(_mm256_max_epi8(_mm256_packs_epi16(p, q), _mm256_broadcastsi128_si256(o->lo)), _mm256_broadcastsi128_si256(o->hi));
+    const __m256i b = _mm256_xor_si256(in, _mm256_broadcastsi128_si256(o->flip));
     if (nc >= 32) {
         _mm256_storeu_si256((void *)y, b);
     } else {

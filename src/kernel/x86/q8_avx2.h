@@ -9,10 +9,10 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-struct q8_put { __m256 top; __m128i zy, lo, flip; };
+struct q8_put { __m128i zy, lo, hi, flip; };
 
 INLINE struct q8_put q8_put_init(const struct npi_q8_out *o) {
-    return (struct q8_put){ _mm256_set1_ps((float)(o->hi - o->zy)), _mm_set1_epi16((short)o->zy), _mm_set1_epi8((char)o->lo), _mm_set1_epi8((char)o->flip) };
+    return (struct q8_put){ _mm_set1_epi16((short)o->zy), _mm_set1_epi8((char)o->lo), _mm_set1_epi8((char)o->hi), _mm_set1_epi8((char)o->flip) };
 }
 
 INLINE void q8_store(uint8_t *y, __m128i b, int n) {
@@ -43,7 +43,7 @@ INLINE void q8_store(uint8_t *y, __m128i b, int n) {
 INLINE void q8_put(const struct q8_put *o, const __m256i *acc, const __m256 *scale, int nv, int nc, uint8_t *y) {
     __m256i v[2];
 #pragma GCC unroll 2
-    for (int j = 0; j < nv; j++) v[j] = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(acc[j]), scale[j]), o->top));
+    for (int j = 0; j < nv; j++) v[j] = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(acc[j]), scale[j]));
     __m128i p, q;
     if (nv == 2) {
         const __m256i w = _mm256_packs_epi32(v[0], v[1]);
@@ -53,6 +53,6 @@ INLINE void q8_put(const struct q8_put *o, const __m256i *acc, const __m256 *sca
         p = _mm_adds_epi16(_mm_packs_epi32(_mm256_castsi256_si128(v[0]), _mm256_extracti128_si256(v[0], 1)), o->zy);
         q = p;
     }
-    q8_store(y, _mm_xor_si128(_mm_max_epi8(_mm_packs_epi16(p, q), o->lo), o->flip), nc);
+    q8_store(y, _mm_xor_si128(_mm_min_epi8(_mm_max_epi8(_mm_packs_epi16(p, q), o->lo), o->hi), o->flip), nc);
 }
 #endif
