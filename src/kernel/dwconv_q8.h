@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Quantized depthwise convolution, one row of output pixels at a time.
+/* Quantized depthwise convolution, one row of output pixels at a time. Column kernels (npi_dwconv_q8_by_columns) get pointers to rows, all others
+ * a pointer for each pixel:
  *
  *   px[col * kh + ky]   the input pixel under tap row ky at column col, col counted from -pad_left; pixels outside point at a
  *                       vector full of zx. Output pixel i, tap (ky, kx): px[(i * sw + kx * dw) * kh + ky]
@@ -12,7 +13,10 @@
 #include "kernel/gemm_q8.h"
 
 struct npi_dwconv_q8_row {
-    const uint8_t *const *px;     /* NPI_DW_Q8_EXTRA columns more than taps reach, all readable */
+    const uint8_t *const *px;     /* taps may reach 3 places further, all readable. Not looked at by column kernels */
+    const uint8_t *line[5];       /* column kernels: pixel 0 of the rows under the taps; rows outside are a whole row of zx */
+    const uint8_t *border;        /* column kernels: one pixel of zx */
+    int wd, pl;                   /* column kernels: pixels of a row, columns of padding on the left */
     int kh, kw, sw, dw;
     int n, c;                     /* output pixels, channels */
     int x_u8, zx;                 /* zx in x's own type */
@@ -21,7 +25,6 @@ struct npi_dwconv_q8_row {
     uint8_t *y;                   /* [n][c] */
     struct npi_q8_out out;
 };
-#define NPI_DW_Q8_EXTRA 4
 #define NPI_DW_Q8_TAPS 128 /* largest kh * kw */
 
 enum npi_dw_q8_order {

@@ -13,19 +13,23 @@ struct job {
     struct npi_dwconv_q8_row r;
     struct shape s;
     const uint8_t *x;
-    uint8_t *border;
+    uint8_t *border;              /* a row */
     const uint8_t **px;
     uint8_t *y;
 };
 
-static int columns(const struct shape *s) { return (s->ow - 1) * s->sw + (s->kw - 1) * s->dw + 1 + NPI_DW_Q8_EXTRA; }
+static int columns(const struct shape *s) { return (s->ow - 1) * s->sw + (s->kw - 1) * s->dw + 1; }
 
 /* All output rows; builds the pointers of each row as the step does. */
 static void run(void *arg) {
     struct job *j = arg;
     const struct shape *s = &j->s;
     for (int oy = 0; oy < s->oh; oy++) {
-        for (int col = 0; col < columns(s); col++)
+        for (int ky = 0; ky < s->kh && ky < 5; ky++) {
+            const int y = oy * s->sh - s->pt + ky;
+            j->r.line[ky] = y >= 0 && y < s->h ? j->x + (size_t)y * (size_t)(s->w * s->c) : j->border;
+        }
+        for (int col = 0; j->px && col < columns(s); col++)
             for (int ky = 0; ky < s->kh; ky++) {
                 const int y = oy * s->sh - s->pt + ky, x = col - s->pl;
                 j->px[col * s->kh + ky] = y >= 0 && y < s->h && x >= 0 && x < s->w ? j->x + ((size_t)y * (size_t)s->w + (size_t)x) * (size_t)s->c : j->border;
@@ -43,13 +47,13 @@ static void one(struct ck *c, int wide, const struct shape *s) {
     ck_case(c, "%dx%dx%d kernel %dx%d stride %d,%d dilation %d pad %d,%d out %dx%d x %s zero %d w %s zero %d", s->h, s->w, s->c, s->kh, s->kw, s->sh, s->sw, s->dw,
             s->pt, s->pl, s->oh, s->ow, xu ? "u8" : "i8", zx, wu ? "u8" : "i8", zw);
     const size_t nx = (size_t)(s->h * s->w * s->c), nw = (size_t)(s->kh * s->kw * s->c), ny = (size_t)(s->oh * s->ow * s->c);
-    uint8_t *x = ck_in(c, nx, 1), *w = ck_in(c, nw, 1), *border = ck_in(c, (size_t)s->c, 1);
+    uint8_t *x = ck_in(c, nx, 1), *w = ck_in(c, nw, 1), *border = ck_in(c, (size_t)(s->w * s->c), 1);
     int32_t *bias = ck_in(c, (size_t)s->c * 4, 4);
     float *scale = ck_in(c, (size_t)s->c * 4, 4);
     ck_fill_bytes(c, x, nx);
     ck_fill_bytes(c, w, nw);
     if (extreme) memset(x, xu ? 255 : 0x80, nx), memset(w, 0x80, nw);
-    memset(border, zx, (size_t)s->c);
+    memset(border, zx, (size_t)(s->w * s->c));
     for (int i = 0; i < s->c; i++) {
         bias[i] = ck_range(c, -20000, 20000) * (extreme ? 1000 : 1);
         scale[i] = (ck_range(c, 0, 9) ? .02f : 20.f) * (1.1f + ck_randf(c)) / (float)(s->kh * s->kw);
@@ -66,10 +70,10 @@ static void one(struct ck *c, int wide, const struct shape *s) {
         void *packed = ck_in(c, block * (size_t)((s->c + d->block - 1) / d->block), 64);
         npi_dwconv_q8_pack(d, packed, &l);
         struct job j = { .d = d, .s = *s, .x = x, .border = border, .px = malloc(sizeof *j.px * (size_t)(columns(s) * s->kh)),
-                         .r = { .kh = s->kh, .kw = s->kw, .sw = s->sw, .dw = s->dw, .n = s->ow, .c = s->c, .x_u8 = xu, .zx = zx, .w = packed, .w_block = block, .out = out } };
+                         .r = { .border = border, .wd = s->w, .pl = s->pl, .kh = s->kh, .kw = s->kw, .sw = s->sw, .dw = s->dw, .n = s->ow, .c = s->c, .x_u8 = xu, .zx = zx, .w = packed, .w_block = block, .out = out } };
         j.y = y[which] = ck_out(c, ny, 1);
         if (!j.px) abort();
-        run(&j);
+        run(&j); /* gives row and pixel pointers, whatever the kernel takes */
         free(j.px);
     }
     ck_equal_u8(c, y[0], y[1], ny);
@@ -107,17 +111,18 @@ static void bench(struct ck *c) {
         struct shape s = { .h = h, .w = h, .c = ck_get(&b, "c", 64), .kh = k, .kw = k, .sh = st, .sw = st, .dw = 1, .pt = k / 2, .pl = k / 2, .oh = h / st, .ow = h / st };
         const size_t block = npi_dwconv_q8_block_bytes(d, k, k, st, 1), n_blocks = (size_t)((s.c + d->block - 1) / d->block);
         const int32_t zw = 0;
-        uint8_t *x = npi_alloc((size_t)(h * h * s.c)), *w = npi_alloc((size_t)(k * k * s.c)), *border = npi_alloc((size_t)s.c), *y = npi_alloc((size_t)(s.oh * s.ow * s.c));
+        uint8_t *x = npi_alloc((size_t)(h * h * s.c)), *w = npi_alloc((size_t)(k * k * s.c)), *border = npi_alloc((size_t)(h * s.c)), *y = npi_alloc((size_t)(s.oh * s.ow * s.c));
         float *scale = npi_alloc((size_t)s.c * 4);
         void *packed = npi_alloc(block * n_blocks);
-        const uint8_t **px = npi_alloc(sizeof *px * (size_t)(columns(&s) * k));
+        const int by_columns = npi_dwconv_q8_by_columns(d, k, k, st, 1);
+        const uint8_t **px = by_columns ? NULL : npi_alloc(sizeof *px * (size_t)(columns(&s) * k));
         ck_fill_bytes(c, x, (size_t)(h * h * s.c));
         ck_fill_bytes(c, w, (size_t)(k * k * s.c));
         for (int i = 0; i < s.c; i++) scale[i] = .01f;
         const struct npi_dwconv_q8_layer l = { .w = w, .zw = &zw, .kh = k, .kw = k, .sw = st, .dw = 1, .c = s.c, .scale = scale };
         npi_dwconv_q8_pack(d, packed, &l);
         struct job j = { .d = d, .s = s, .x = x, .border = border, .px = px, .y = y,
-                         .r = { .kh = k, .kw = k, .sw = st, .dw = 1, .n = s.ow, .c = s.c, .w = packed, .w_block = block, .out = { 0, -128, 127, 0 } } };
+                         .r = { .border = border, .wd = h, .pl = k / 2, .kh = k, .kw = k, .sw = st, .dw = 1, .n = s.ow, .c = s.c, .w = packed, .w_block = block, .out = { 0, -128, 127, 0 } } };
         ck_bench(c, d->name, b.name, run, &j, 2. * s.oh * s.ow * s.c * k * k);
         npi_free(x);
         npi_free(w);

@@ -35,6 +35,12 @@ INLINE void put64(const struct q8_put *o, const __m512i *acc, const char *block,
     q8_put(o, acc, scale, 4, nc, y);
 }
 
+/* The pixel of row ky at column col of the padded row. */
+INLINE const uint8_t *pixel(const struct npi_dwconv_q8_row *r, int ky, int col, int c) {
+    const int x = col - r->pl;
+    return ((unsigned)x < (unsigned)r->wd ? r->line[ky] + (ptrdiff_t)x * r->c : r->border) + c;
+}
+
 /* Column of output slot i under unrolled column u. */
 #define KX(u, i, S, TURN) ((u) >= (i) * (S) ? (u) - (i) * (S) : (u) - (i) * (S) + (TURN))
 
@@ -45,7 +51,6 @@ INLINE void put64(const struct q8_put *o, const __m512i *acc, const char *block,
         const __m512i flip = _mm512_set1_epi8(r->x_u8 ? 0 : (char)0x80);                                                         \
         const int n_cols = (r->n - 1) * S + K;                                                                                   \
         const char *const w = block + 512;                                                                                       \
-        const uint8_t *const *p = r->px;                                                                                         \
         __m512i wr[3][4]; /* 3x3: the weights in registers */                                                                    \
         _Pragma("GCC unroll 3") for (int i = 0; i < 3; i++)                                                                      \
             _Pragma("GCC unroll 4") for (int j = 0; j < 4; j++) {                                                                \
@@ -58,15 +63,16 @@ INLINE void put64(const struct q8_put *o, const __m512i *acc, const char *block,
         for (int base = 0; base < n_cols; base += TURN) {                                                                        \
             _Pragma("GCC unroll 6") for (int u = 0; u < TURN; u++) {                                                             \
                 __m512i d[4];                                                                                                    \
-                if (base + u >= n_cols) return;                                                                                  \
-                first_rows(d, p, c, flip, K);                                                                                    \
+                const int col = base + u;                                                                                        \
+                if (col >= n_cols) return;                                                                                       \
+                first_rows(d, r, col, c, flip, K);                                                                               \
                 _Pragma("GCC unroll 5") for (int i = 0; i < LIVE; i++)                                                           \
                     if (KX(u, i, S, TURN) < K) {                                                                                 \
                         if (K == 3) dot4r(acc[i], d, wr[KX(u, i, S, TURN) % 3]);                                                 \
                         else dot4(acc[i], d, w + KX(u, i, S, TURN) * 256);                                                       \
                     }                                                                                                            \
                 if (K == 5 && u % S == 0) {                                                                                      \
-                    interleave(d, bytes(p[4] + c, flip), bytes(p[9] + c, flip), bytes(p[14] + c, flip), bytes(p[19] + c, flip)); \
+                    last_row(d, r, col, c, flip);                                                                                \
                     _Pragma("GCC unroll 5") for (int i = 0; i < LIVE; i++) {                                                     \
                         if (KX(u, i, S, TURN) == 0) dot4(acc[i], d, w + 5 * 256);                                                \
                         if (KX(u, i, S, TURN) == 4) dot4(acc[i], d, w + 6 * 256);                                                \
@@ -74,18 +80,30 @@ INLINE void put64(const struct q8_put *o, const __m512i *acc, const char *block,
                 }                                                                                                                \
                 _Pragma("GCC unroll 5") for (int i = 0; i < LIVE; i++) {                                                         \
                     if (KX(u, i, S, TURN) != K - 1) continue;                                                                    \
-                    if (base + u >= K - 1) put64(&o, acc[i], block, nc, r->y + (size_t)((base + u - K + 1) / S) * (size_t)r->c + (size_t)c); \
+                    if (col >= K - 1) put64(&o, acc[i], block, nc, r->y + (size_t)((col - K + 1) / S) * (size_t)r->c + (size_t)c); \
                     _Pragma("GCC unroll 4") for (int j = 0; j < 4; j++) acc[i][j] = _mm512_loadu_si512(block + j * 64);          \
                 }                                                                                                                \
-                p += K;                                                                                                          \
             }                                                                                                                    \
         }                                                                                                                        \
     }
 
 /* Rows 0-3 of a column, of three rows the last one twice. */
-INLINE void first_rows(__m512i *d, const uint8_t *const *p, int c, __m512i flip, int k) {
-    const __m512i a = bytes(p[0] + c, flip), b = bytes(p[1] + c, flip), e = bytes(p[2] + c, flip);
-    interleave(d, a, b, e, k == 3 ? e : bytes(p[3] + c, flip));
+INLINE void first_rows(__m512i *d, const struct npi_dwconv_q8_row *r, int col, int c, __m512i flip, int k) {
+    const int x = col - r->pl;
+    __m512i v[4];
+    if ((unsigned)x < (unsigned)r->wd) {
+        const ptrdiff_t at = (ptrdiff_t)x * r->c + c;
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) v[i] = i < k ? bytes(r->line[i] + at, flip) : v[i - 1];
+    } else {
+        v[0] = v[1] = v[2] = v[3] = bytes(r->border + c, flip);
+    }
+    interleave(d, v[0], v[1], v[2], v[3]);
+}
+
+/* Four columns of row 4. */
+INLINE void last_row(__m512i *d, const struct npi_dwconv_q8_row *r, int col, int c, __m512i flip) {
+    interleave(d, bytes(pixel(r, 4, col, c), flip), bytes(pixel(r, 4, col + 1, c), flip), bytes(pixel(r, 4, col + 2, c), flip), bytes(pixel(r, 4, col + 3, c), flip));
 }
 COLUMNS(k3s1, 3, 1, 3, 3)
 COLUMNS(k3s2, 3, 2, 2, 4)
