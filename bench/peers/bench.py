@@ -114,12 +114,11 @@ def pipeline():
 
     det, pose = os.path.join(args.models, "efficientdet_lite0_int8.tflite"), os.path.join(args.models, "pose_landmark_full.tflite")
     ref = Pipeline(det, pose, threads=2)
-    mine, theirs, people = [], [], None
+    mine, theirs = [], []
     for _ in range(max(2, args.rounds - 1)):
         cmd = [args.nextpose, "run", "-i", args.clip, "--detector", det, "--model", pose, "--threads", "2", "--save-json", os.devnull, "--json-summary"]
         out = json.loads(subprocess.run(cmd, check=True, capture_output=True, text=True).stdout.strip().splitlines()[-1])
-        mine.append(out["fps"]["processed"])
-        people = out
+        mine.append(out["fps_processed"])
         cap, n, k, t = cv2.VideoCapture(args.clip), 0, 0, time.perf_counter()
         while True:
             ok, bgr = cap.read()
