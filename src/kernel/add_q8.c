@@ -16,8 +16,9 @@ static uint8_t finish(const struct npi_q8_out *o, float v) {
 
 static void add_c(const struct npi_add_q8_args *p) {
     for (size_t i = 0; i < p->n; i++) {
-        const float a = (float)(int8_t)(p->a[i] ^ p->flip_a), b = (float)(int8_t)(p->b[p->b_scalar ? 0 : i] ^ p->flip_b);
-        p->y[i] = finish(&p->out, (a * p->ka + b * p->kb) + p->k0);
+        const int a = (int8_t)(p->a[i] ^ p->flip_a), b = (int8_t)(p->b[p->b_scalar ? 0 : i] ^ p->flip_b);
+        const int v = ((p->bias + a * p->am + b * p->bm) >> p->shift) + p->out.zy;
+        p->y[i] = (uint8_t)((uint32_t)(v < p->out.lo ? p->out.lo : v > p->out.hi ? p->out.hi : v) ^ p->out.flip);
     }
 }
 

@@ -80,7 +80,8 @@ static inline void npi_requant_bounds(const struct npi_act *act, const struct np
     *hi = npi_quantize(act->hi, npi_q_scale(y, 0), npi_q_zero(y, 0), tlo, thi);
     if (*hi < *lo) *hi = *lo;
 }
-static inline float npi_requant_scale(float sx, float sw, float sy) { return (float)((double)sx * sw / sy); }
+/* In float, in this order, as XNNPACK computes it: the last bit matters for equal bytes. */
+static inline float npi_requant_scale(float sx, float sw, float sy) { return sx * sw / sy; }
 static inline double npi_requant_scale_wide(float sx, float sw, float sy) { return (double)sx * sw / sy; }
 /* v = acc * m, in units of the output's scale. */
 static inline int32_t npi_requant_f(float v, int32_t zy, int32_t lo, int32_t hi) {

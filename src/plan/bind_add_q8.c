@@ -26,6 +26,19 @@ static void run(const struct npi_step *s, const struct npi_exec *e, int task, in
     p->fn(&a);
 }
 
+/* The larger ratio gets 21 bits; ratios out of the range of the shift are left to the reference. */
+static int fixed_point(struct npi_add_q8_args *a, float ka, float kb, int negate_b) {
+    const float larger = ka > kb ? ka : kb;
+    int e;
+    if (!(ka > 0 && kb > 0 && larger >= 0x1p-10f && larger < 0x1p7f)) return 0;
+    frexpf(larger, &e); /* larger = f * 2^e, f in [.5, 1) */
+    a->shift = 21 - e;
+    a->am = (int32_t)lrintf(ldexpf(ka, a->shift));
+    a->bm = (int32_t)lrintf(ldexpf(kb, a->shift)) * (negate_b ? -1 : 1);
+    a->bias = (1 << (a->shift - 1)) - a->am * a->za - a->bm * a->zb;
+    return 1;
+}
+
 static int eight_bit(const struct npi_view *v) { return v && (v->dtype == NP_I8 || v->dtype == NP_U8) && v->q.n == 1; }
 
 int npi_bind_add_q8(struct npi_binder *b, const struct npi_node *n, struct npi_step *s) {
@@ -51,13 +64,9 @@ int npi_bind_add_q8(struct npi_binder *b, const struct npi_node *n, struct npi_s
     p->args = (struct npi_add_q8_args){ .flip_a = x->dtype == NP_U8 ? 0x80 : 0, .flip_b = z->dtype == NP_U8 ? 0x80 : 0, .b_scalar = scalar, .za = zx, .zb = zz,
                                         .out = npi_q8_out_of(&n->act, y) };
     if (n->op == NPI_OP_MUL) {
-        p->args.ka = (float)((double)sx * sz / sy);
-    } else {
-        p->args.ka = (float)((double)sx / sy);
-        p->args.kb = (float)((double)sz / sy) * (n->op == NPI_OP_SUB ? -1.f : 1.f);
-        p->args.k0 = (float)-((double)p->args.ka * zx + (double)p->args.kb * zz);
-    }
-    if (!isfinite(p->args.ka) || fabsf(p->args.ka) > 1e30f || !(fabsf(p->args.kb) <= 1e30f)) return 0;
+        p->args.ka = sx * sz / sy;
+        if (!(p->args.ka > 0 && p->args.ka < 1e30f)) return 0;
+    } else if (!fixed_point(&p->args, sx / sy, sz / sy, n->op == NPI_OP_SUB)) return 0;
     s->kernel = n->op == NPI_OP_MUL ? "mul_q8" : "add_q8";
     s->run = run;
     s->n_tasks = (int)((count + CHUNK - 1) / CHUNK);

@@ -10,8 +10,10 @@ static void sizes(struct ck *c, void (*fn)(const struct npi_add_q8_args *), void
         struct npi_add_q8_args p = { .n = (size_t)n, .b_scalar = scalar, .flip_a = i & 1 ? 0x80 : 0, .flip_b = i & 2 ? 0x80 : 0, .za = ck_range(c, -128, 127),
                                      .zb = ck_range(c, -128, 127) };
         p.ka = i % 11 ? .02f * (1.01f + ck_randf(c)) : 1e20f;
-        p.kb = .7f * (1.01f + ck_randf(c));
-        p.k0 = 20 * ck_randf(c);
+        p.shift = ck_range(c, 14, 30);
+        p.am = i % 11 ? ck_range(c, 0, 1 << 21) : 1 << 21;
+        p.bm = ck_range(c, -(1 << 21), 1 << 21);
+        p.bias = (1 << (p.shift - 1)) - p.am * p.za - p.bm * p.zb;
         p.out = (struct npi_q8_out){ .zy = ck_range(c, -128, 127), .lo = -128, .hi = 127, .flip = i & 4 ? 0x80 : 0 };
         if (i % 4 == 0) p.out.lo = ck_range(c, -128, 127), p.out.hi = ck_range(c, p.out.lo, 127);
         ck_case(c, "n=%d%s%s ka=%g", n, scalar ? " scalar" : "", in_place ? " in place" : "", (double)p.ka);
