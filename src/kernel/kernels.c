@@ -13,4 +13,5 @@ void npi_kernels_init(struct npi_kernels *k, unsigned cpu) {
     npi_dwconv_q8_init(&k->dwconv_q8, &k->dwconv_q8_wide, cpu);
     npi_pool_init(&k->pool, cpu);
     npi_resize_init(&k->resize, cpu);
+    npi_pixel_init(&k->pixel, cpu);
 }

@@ -13,6 +13,7 @@
 #include "kernel/dwconv_f32.h"
 #include "kernel/gemm_f32.h"
 #include "kernel/gemm_q8.h"
+#include "kernel/pixel.h"
 #include "kernel/move.h"
 #include "kernel/pool.h"
 #include "kernel/resize.h"
@@ -29,6 +30,7 @@ struct npi_kernels {
     struct npi_dwconv_q8 dwconv_q8, dwconv_q8_wide; /* wide: for weights that do not fit int8 */
     struct npi_pool pool;
     struct npi_resize resize;
+    struct npi_pixel pixel;
 };
 void npi_kernels_init(struct npi_kernels *k, unsigned cpu);
 #endif

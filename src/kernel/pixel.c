@@ -2,6 +2,9 @@
 /* See pixel.h. The C versions are the specification. */
 #include "kernel/pixel.h"
 
+#include "cpu/cpu.h"
+#include "kernel/x86/pixel.h"
+
 /* Blocks of 32 columns keep their sums in registers over all rows. */
 static void vsum_u8_c(uint16_t *acc, const uint8_t *src, ptrdiff_t stride, const uint16_t *w, int n_rows, int n) {
     int i = 0;
@@ -22,7 +25,7 @@ static void vsum_u8_c(uint16_t *acc, const uint8_t *src, ptrdiff_t stride, const
 
 static void hpair_u16_c(float *out, const uint16_t *acc, const int32_t *at, const uint16_t *w, int step, int n) {
     for (int i = 0; i < n; i++) {
-        const uint16_t *p = acc + at[i];
+        const uint16_t *p = acc + (ptrdiff_t)at[i] * step;
         out[i] = (float)((uint32_t)p[0] * (256u - w[i]) + (uint32_t)p[step] * w[i]) * (1.f / 65536);
     }
 }
@@ -39,4 +42,7 @@ static void line_u8_c(float *out, const uint8_t *src, ptrdiff_t stride, int step
 
 void npi_pixel_init(struct npi_pixel *k, unsigned cpu) {
     *k = (struct npi_pixel){ vsum_u8_c, hpair_u16_c, line_u8_c };
+#if defined(__x86_64__)
+    if (cpu & NPI_CPU_AVX2) npi_pixel_init_avx2(k);
+#endif
 }

@@ -9,7 +9,8 @@
 struct npi_pixel {
     /* acc[i] = sum over r < n_rows of w[r] * src[r * stride + i], i < n. The weights sum to 256, so acc fits 16 bits. */
     void (*vsum_u8)(uint16_t *acc, const uint8_t *src, ptrdiff_t stride, const uint16_t *w, int n_rows, int n);
-    /* Two taps from acc of vsum: out[i] = (acc[at[i]] * (256 - w[i]) + acc[at[i] + step] * w[i]) / 65536, w 0..256. */
+    /* Two taps from acc of vsum, which may be over-read as any tensor: with p = acc + at[i] * step,
+     * out[i] = (p[0] * (256 - w[i]) + p[step] * w[i]) / 65536; w 0..256. */
     void (*hpair_u16)(float *out, const uint16_t *acc, const int32_t *at, const uint16_t *w, int step, int n);
     /* Bilinear samples along a straight line: sample i is at (u + i du, v + i dv), 16.16 fixed point, in units of pixels whose
      * centres are whole numbers; phases are cut to 8 bits. src points at component 0 of pixel (0, 0), `step` bytes a pixel.

@@ -104,8 +104,8 @@ int npi_warp_prepare(struct npi_warp **out, void *mem, size_t mem_bytes, const s
 static void hsum(const struct npi_warp *w, const struct npi_axis *a, const struct npi_plane *p, const uint16_t *acc, int comp, int i0, int i1,
                  float *out) {
     const uint16_t *base = acc + comp;
-    if (a->pair && p->step == 1) {
-        w->k.hpair_u16(out, base, a->start + i0, a->pair_w + i0, 1, i1 - i0);
+    if (a->pair) {
+        w->k.hpair_u16(out, base, a->start + i0, a->pair_w + i0, p->step, i1 - i0);
         return;
     }
     for (int i = i0; i < i1; i++) {

@@ -9,8 +9,9 @@
 
 static void try_decoder(const struct npi_card *c) {
     static const struct npi_view shapes[] = {
-        { .dtype = NP_F32, .rank = 3, .d = { 1, 84, 6 } },  { .dtype = NP_F32, .rank = 2, .d = { 1, 195 } }, { .dtype = NP_F32, .rank = 2, .d = { 1, 1 } },
-        { .dtype = NP_F32, .rank = 4, .d = { 1, 16, 12, 17 } }, { .dtype = NP_F32, .rank = 4, .d = { 1, 8, 8, 18 * 8 } }, { .dtype = NP_F32, .rank = 4, .d = { 1, 1, 17, 3 } },
+        { .dtype = NP_F32, .rank = 3, .d = { 1, 84, 6 } },      { .dtype = NP_F32, .rank = 2, .d = { 1, 195 } },
+        { .dtype = NP_F32, .rank = 2, .d = { 1, 1 } },          { .dtype = NP_F32, .rank = 4, .d = { 1, 16, 12, 17 } },
+        { .dtype = NP_F32, .rank = 4, .d = { 1, 8, 8, 18 * 8 } }, { .dtype = NP_F32, .rank = 4, .d = { 1, 1, 17, 3 } },
     };
     struct npi_decoder *d = NULL;
     struct np_error err = { 0 };

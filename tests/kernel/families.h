@@ -15,6 +15,7 @@
     X(dwconv_q8)       \
     X(pool)            \
     X(resize)          \
+    X(pixel)           \
     /* end */
 
 #endif
