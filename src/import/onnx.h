@@ -111,7 +111,7 @@ int npi_ox_matmul(const struct npi_ox_node *n, int a, int b);
     X(squeeze) X(unsqueeze) X(transpose) X(concat) X(split) X(slice) X(gather) X(gather_nd) X(scatter) X(pad) X(tile) X(expand) \
     X(onehot) X(range) X(trilu) X(eyelike) X(conv) X(conv_transpose) X(pool) X(global_pool) X(resize) X(upsample) X(depth_space) X(grid_sample) \
     X(nms) X(gemm) X(matmul) X(einsum) X(batchnorm) X(groupnorm) X(layernorm) X(lpnorm) X(lrn) X(softmax) X(quantize) X(dequantize) \
-    X(dynamic_quantize) X(qlinear_conv) X(qlinear_matmul) X(conv_integer) X(matmul_integer) X(if_known)
+    X(dynamic_quantize) X(qlinear_conv) X(qlinear_matmul) X(conv_integer) X(matmul_integer) X(if_known) X(attention)
 #define NPI_OX_DECLARE(name) int npi_ox_do_##name(struct npi_ox_node *n);
 NPI_OX_HANDLERS(NPI_OX_DECLARE)
 #undef NPI_OX_DECLARE

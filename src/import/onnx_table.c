@@ -19,6 +19,7 @@ static const struct npi_ox_row rows[] = {
     { "Asinh", npi_ox_do_unary, NPI_OP_ASINH, 1, 1 },
     { "Atan", npi_ox_do_unary, NPI_OP_ATAN, 1, 1 },
     { "Atanh", npi_ox_do_unary, NPI_OP_ATANH, 1, 1 },
+    { "Attention", npi_ox_do_attention, 0, 3, 7 },
     { "AveragePool", npi_ox_do_pool, NPI_OP_AVGPOOL2D, 1, 1 },
     { "BatchNormalization", npi_ox_do_batchnorm, 0, 5, 5 },
     { "BitShift", npi_ox_do_bitshift, 0, 2, 2 },
