@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TFLite models of one or few operators against golden outputs: importer + C references, node by node.
+/* TFLite models of one or few operators against golden outputs: importer + C references, node by node, and then passes,
+ * plan and kernels at every ISA level.
  *
  *   tflite_ops --lists DIR --list                prints what is claimed and what is not, with the reason
  *   tflite_ops --lists DIR [--only NAME] CASES   runs every .tflite under CASES
@@ -206,6 +207,45 @@ static int compare(const struct npi_view *v, const void *want, double tol, int k
     return 0;
 }
 
+/* The same model through passes, plan and the kernels of one ISA level. tol: of each output. */
+static int run_session(struct case_data *c, const char *path, const char *isa, const double *tol, char *msg, size_t size) {
+    struct np_error err = { 0 };
+    struct np_model_params p;
+    struct np_model *m = NULL;
+    struct np_session *s = NULL;
+    struct np_tensor_info t;
+    int r = -1;
+    np_model_params_default(&p);
+    p.isa = isa;
+    if (np_model_load(&m, path, &p, &err) < 0 || np_session_open(&s, m, NULL, &err) < 0) goto done;
+    for (int i = 0; i < c->n_in; i++) {
+        np_model_input_info(m, i, &t);
+        const void *x = case_input(c, i, t.dtype, t.bytes, msg, size);
+        if (!x) goto done;
+        memcpy(np_session_input(s, i), x, t.bytes);
+    }
+    if (np_session_run(s, &err) < 0) goto done;
+    for (int i = 0; i < c->n_out; i++) {
+        np_model_output_info(m, i, &t);
+        struct npi_view v = { .dtype = t.dtype, .rank = t.rank };
+        memcpy(v.d, t.dims, sizeof v.d);
+        v.data = (void *)(uintptr_t)np_session_output(s, i);
+        const void *want = case_output(c, i, t.dtype, t.bytes, msg, size);
+        char text[400];
+        if (!want) goto done;
+        if (compare(&v, want, tol[i], i, text, sizeof text) < 0) {
+            snprintf(msg, size, "isa %s: %s", isa, text);
+            goto done;
+        }
+    }
+    r = 0;
+done:
+    if (err.code) snprintf(msg, size, "isa %s: %s", isa, err.message);
+    np_session_free(&s);
+    np_model_free(&m);
+    return r;
+}
+
 static int run_case(const char *path, char *msg, size_t size) {
     struct np_error err = { 0 };
     struct npi_arena mem;
@@ -255,6 +295,8 @@ static int run_case(const char *path, char *msg, size_t size) {
         v.data = first[i];
         if (!want || compare(&v, want, tol[i], i, msg, size) < 0) goto done;
     }
+    for (int i = 0; np_isa_level(i); i++)
+        if (run_session(&c, path, np_isa_level(i), tol, msg, size) < 0) goto done;
     r = 0;
 done:
     case_free(&c);

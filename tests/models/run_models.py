@@ -61,7 +61,7 @@ try:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 except ImportError as e:
     skip(f"Python package {e.name} is missing (see tests/requirements.txt)")
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "ref"))
 
 
 def photo_input(photo, layout, shape, dtype):
@@ -225,9 +225,9 @@ def check_model(tool, name, levels, photos, tmp):
     side = int(name.rsplit("_", 1)[1]) if name.rsplit("_", 1)[-1].isdigit() else None
     path = f"{tmp}/{name}.onnx" if file is None else os.path.join(SHARED, "models", file)
     if file is None:
-        import convnextpose
+        import make_convnextpose
         import onnx
-        onnx.save(convnextpose.make(name.rsplit("_", 1)[1]), path)
+        onnx.save(make_convnextpose.build(name.rsplit("_", 1)[1]), path)
     elif not os.path.exists(path):
         skip(f"{path} is not there")
     theirs = path
