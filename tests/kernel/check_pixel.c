@@ -44,8 +44,8 @@ static void hpair(struct ck *c) {
 
 static void line(struct ck *c) {
     for (int i = 0; i < 300; i++) {
-        const int w = ck_range(c, 2, 40), h = ck_range(c, 2, 40), step = ck_range(c, 1, 3), stride = w * step + ck_range(c, 0, 2), n = ck_range(c, 1, 50);
-        const int down = i & 1;
+        const int w = ck_range(c, 2, 40), h = ck_range(c, 2, 40), step = ck_range(c, 1, 3), stride = w * step + ck_range(c, 0, 2);
+        const int n = ck_range(c, 1, 50), down = i & 1;
         const size_t bytes = (size_t)(stride * (h - 1) + w * step);
         ck_case(c, "w=%d h=%d step=%d stride=%d n=%d", w, h, step, down ? -stride : stride, n);
         uint8_t *x = ck_in_end(c, bytes, 1);

@@ -99,7 +99,11 @@ static void test_yolov8_pose(void **state) {
     struct npi_decoder *d = open_card(npi_card_builtin("yolov8_pose"), &o, 64, 64);
     const float v[5] = { 30, 20, 20, 10, .8f };
     for (int k = 0; k < 5; k++) y[k * 84 + 3] = v[k];
-    for (int k = 0; k < 17; k++) { y[(5 + 3 * k) * 84 + 3] = (float)(k + 10); y[(6 + 3 * k) * 84 + 3] = (float)(k + 20); y[(7 + 3 * k) * 84 + 3] = .5f; }
+    for (int k = 0; k < 17; k++) {
+        y[(5 + 3 * k) * 84 + 3] = (float)(k + 10);
+        y[(6 + 3 * k) * 84 + 3] = (float)(k + 20);
+        y[(7 + 3 * k) * 84 + 3] = .5f;
+    }
     npi_decode_detect(d, o.data, .3f, .5f, &dets);
     assert_int_equal(dets.n, 1);
     assert_int_equal(dets.det[0].n_joints, 17);

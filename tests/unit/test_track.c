@@ -191,7 +191,8 @@ static void test_oks(void **state) {
     struct np_keypoint k[2][17];
     memset(k, 0, sizeof k);
     for (int i = 0; i < 17; i++)
-        for (int who = 0; who < 2; who++) k[who][i] = (struct np_keypoint){ .x = (float)(who ? 150 + 2 * i : 110 + 2 * i), .y = (float)(100 + 8 * i), .conf = .9f };
+        for (int who = 0; who < 2; who++)
+            k[who][i] = (struct np_keypoint){ .x = (float)((who ? 150 : 110) + 2 * i), .y = (float)(100 + 8 * i), .conf = .9f };
     struct npi_track_det d[2] = { det(100, 100, 80, 150, .9f), det(110, 100, 80, 150, .9f) };
     for (int i = 0; i < 2; i++) { d[i].kpt = k[i]; d[i].n_kpt = 17; }
     int ids[2];

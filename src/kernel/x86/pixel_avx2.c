@@ -79,7 +79,8 @@ static inline int max8(__m256i x) {
 }
 
 /* A gather takes four bytes, both taps in one when step <= 3; groups that would read behind `last` go one by one. */
-static void line_u8_avx2(float *out, const uint8_t *src, ptrdiff_t stride, int step, ptrdiff_t last, int32_t u, int32_t v, int32_t du, int32_t dv, int n) {
+static void line_u8_avx2(float *out, const uint8_t *src, ptrdiff_t stride, int step, ptrdiff_t last, int32_t u, int32_t v, int32_t du, int32_t dv,
+                         int n) {
     const int64_t v1 = v + (int64_t)dv * (n > 0 ? n - 1 : 0), lines = (v > v1 ? v : v1) / 65536 + 2;
     const int fits = step <= 3 && llabs((long long)stride) * lines < 1 << 30; /* offsets in 32 bits */
     const __m256i steps = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), byte = _mm256_set1_epi32(255);
