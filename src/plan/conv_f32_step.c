@@ -40,34 +40,44 @@ int npi_bind_dims_ok(const struct npi_view *v) {
     return 1;
 }
 
-/* Where pixel m looks: picture and the input coordinates of tap 0. */
-struct spot { size_t picture; int ox, oy; };
+/* A stretch of output pixels of one picture row, in a tile: what the row builders work on. */
+struct stretch { size_t picture; int oy, ox, n; };
 
-static struct spot spot_of(const struct npi_conv_f32 *c, size_t m) {
+static int next_stretch(const struct npi_conv_f32 *c, size_t m, size_t end, struct stretch *s) {
+    if (m >= end) return 0;
     const size_t px = (size_t)c->oh * (size_t)c->ow, rest = m % px;
-    return (struct spot){ m / px, (int)(rest % (size_t)c->ow), (int)(rest / (size_t)c->ow) };
+    *s = (struct stretch){ m / px, (int)(rest / (size_t)c->ow), (int)(rest % (size_t)c->ow), 0 };
+    s->n = c->ow - s->ox;
+    if ((size_t)s->n > end - m) s->n = (int)(end - m);
+    return 1;
 }
-static void next(const struct npi_conv_f32 *c, struct spot *s) {
-    if (++s->ox < c->ow) return;
-    s->ox = 0;
-    if (++s->oy < c->oh) return;
-    s->oy = 0;
-    s->picture++;
+
+/* The part [lo, hi) of 0..n-1 for which 0 <= x + i * step < width (the last start that still fits is width - 1). */
+static void inside(int x, int step, int width, int n, int *lo, int *hi) {
+    const int first = x < 0 ? (-x + step - 1) / step : 0, end = x >= width ? 0 : (width - 1 - x) / step + 1;
+    *lo = first < n ? first : n;
+    *hi = end < n ? end : n;
+    if (*hi < *lo) *hi = *lo;
 }
 
 static void rows_taps(const struct npi_conv_f32 *c, const float *x, size_t m0, int m, const float **rows) {
-    struct spot s = spot_of(c, m0);
     const struct npi_window *win = &c->win;
-    const size_t picture = (size_t)c->h * (size_t)c->w * (size_t)c->ci;
-    for (int i = 0; i < m; i++, next(c, &s)) {
-        const float *p = x + s.picture * picture, **r = rows + i;
-        const int iy = s.oy * win->sh - win->pt, ix = s.ox * win->sw - win->pl;
+    const size_t picture = (size_t)c->h * (size_t)c->w * (size_t)c->ci, step = (size_t)win->sw * (size_t)c->ci;
+    struct stretch s;
+    for (size_t at = 0; next_stretch(c, m0 + at, m0 + (size_t)m, &s); at += (size_t)s.n) {
+        const float **r = rows + at;
         for (int ky = 0; ky < win->kh; ky++) {
-            const int y = iy + ky * win->dh;
-            const int row_in = y >= 0 && y < c->h;
+            const int y = s.oy * win->sh - win->pt + ky * win->dh;
             for (int kx = 0; kx < win->kw; kx++, r += c->m_tile) {
-                const int xx = ix + kx * win->dw;
-                *r = row_in && xx >= 0 && xx < c->w ? p + ((size_t)y * (size_t)c->w + (size_t)xx) * (size_t)c->ci : c->zero;
+                const int x0 = s.ox * win->sw - win->pl + kx * win->dw;
+                int lo = s.n, hi = s.n;
+                if (y >= 0 && y < c->h) inside(x0, win->sw, c->w, s.n, &lo, &hi);
+                for (int i = 0; i < lo; i++) r[i] = c->zero;
+                if (lo < hi) {
+                    const float *p = x + s.picture * picture + ((size_t)y * (size_t)c->w + (size_t)(x0 + lo * win->sw)) * (size_t)c->ci;
+                    for (int i = lo; i < hi; i++, p += step) r[i] = p;
+                }
+                for (int i = hi; i < s.n; i++) r[i] = c->zero;
             }
         }
     }
@@ -76,34 +86,38 @@ static void rows_taps(const struct npi_conv_f32 *c, const float *x, size_t m0, i
 /* A window row that sticks out: its inside part between zeros. */
 static void copy_run(const struct npi_conv_f32 *c, const float *row, int x, float *dst) {
     const int ci = c->ci, left = x < 0 ? (-x < c->win.kw ? -x : c->win.kw) : 0;
-    int inside = c->w - (x + left);
-    if (inside > c->win.kw - left) inside = c->win.kw - left;
-    if (inside < 0) inside = 0;
+    int n = c->w - (x + left);
+    if (n > c->win.kw - left) n = c->win.kw - left;
+    if (n < 0) n = 0;
     memset(dst, 0, (size_t)c->k * sizeof *dst);
-    if (inside) memcpy(dst + left * ci, row + (ptrdiff_t)(x + left) * ci, (size_t)(inside * ci) * sizeof *dst);
+    if (n) memcpy(dst + left * ci, row + (ptrdiff_t)(x + left) * ci, (size_t)(n * ci) * sizeof *dst);
 }
 
 static void rows_runs(const struct npi_conv_f32 *c, const float *x, size_t m0, int m, const float **rows, float *copies) {
-    struct spot s = spot_of(c, m0);
     const struct npi_window *win = &c->win;
-    const size_t picture = (size_t)c->h * (size_t)c->w * (size_t)c->ci;
-    for (int i = 0; i < m; i++, next(c, &s)) {
-        const float *p = x + s.picture * picture, **r = rows + i;
-        const int iy = s.oy * win->sh - win->pt, ix = s.ox * win->sw - win->pl;
-        const int edge = ix < 0 || ix + win->kw > c->w;
+    const size_t picture = (size_t)c->h * (size_t)c->w * (size_t)c->ci, step = (size_t)win->sw * (size_t)c->ci;
+    struct stretch s;
+    for (size_t at = 0; next_stretch(c, m0 + at, m0 + (size_t)m, &s); at += (size_t)s.n) {
+        const float **r = rows + at;
+        const int x0 = s.ox * win->sw - win->pl;
+        int lo, hi;
+        inside(x0, win->sw, c->w - win->kw + 1, s.n, &lo, &hi); /* windows that lie inside as a whole */
         for (int ky = 0; ky < win->kh; ky++, r += c->m_tile) {
-            const int y = iy + ky * win->dh;
+            const int y = s.oy * win->sh - win->pt + ky * win->dh;
             if (y < 0 || y >= c->h) {
-                *r = c->zero;
+                for (int i = 0; i < s.n; i++) r[i] = c->zero;
                 continue;
             }
-            const float *row = p + (size_t)y * (size_t)c->w * (size_t)c->ci;
-            if (edge) {
-                copy_run(c, row, ix, copies);
-                *r = copies;
+            const float *row = x + s.picture * picture + (size_t)y * (size_t)c->w * (size_t)c->ci;
+            for (int i = 0; i < s.n; i++) {
+                if (i == lo) {
+                    const float *p = row + (size_t)(x0 + lo * win->sw) * (size_t)c->ci;
+                    for (; i < hi; i++, p += step) r[i] = p;
+                    if (i == s.n) break;
+                }
+                copy_run(c, row, x0 + i * win->sw, copies);
+                r[i] = copies;
                 copies += c->k;
-            } else {
-                *r = row + (size_t)ix * (size_t)c->ci;
             }
         }
     }

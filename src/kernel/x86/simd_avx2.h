@@ -73,6 +73,19 @@ NPI_INLINE f32x8 f32x8_rcp(f32x8 x) {
     return _mm256_mul_ps(r, _mm256_fnmadd_ps(x, r, _mm256_set1_ps(2.f)));
 }
 
+/* 2^u, 1.5 ulp: fraction in -.5...5 by polynomial, whole part added to the exponent. |u| < 126. */
+NPI_INLINE f32x8 f32x8_exp2_fast(f32x8 u) {
+    const f32x8 n = f32x8_round(u), f = _mm256_sub_ps(u, n);
+    f32x8 p = _mm256_fmadd_ps(_mm256_set1_ps(1.32765e-3f), f, _mm256_set1_ps(9.67554e-3f));
+    p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(5.550713e-2f));
+    p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(2.402212e-1f));
+    p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(6.9314697e-1f));
+    p = _mm256_fmadd_ps(p, f, _mm256_set1_ps(1.00000007f));
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23)));
+}
+/* x cut to what exp2_fast can take behind x / ln 2; NaN stays. */
+NPI_INLINE f32x8 f32x8_clamp_exp(f32x8 x, f32x8 lo) { return _mm256_max_ps(lo, _mm256_min_ps(_mm256_set1_ps(80.f), x)); }
+
 #define V f32x8
 #define VN(op) f32x8_##op
 #include "kernel/x86/simd_math.h"

@@ -35,6 +35,18 @@ NPI_INLINE f32x16 f32x16_copysign(f32x16 mag, f32x16 sign) {
 }
 NPI_INLINE f32x16 f32x16_scale2(f32x16 x, f32x16 n) { return _mm512_scalef_ps(x, n); }
 
+/* 2^u, 1.5 ulp: fraction in 0..1 (vreduce, towards minus infinity) by polynomial; vscalef adds the whole part. u < 128. */
+NPI_INLINE f32x16 f32x16_exp2_fast(f32x16 u) {
+    const f32x16 f = _mm512_reduce_ps(u, 1 | 8);
+    f32x16 p = _mm512_fmadd_ps(_mm512_set1_ps(1.877576e-3f), f, _mm512_set1_ps(8.989342e-3f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(5.5826318e-2f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(2.4015361e-1f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(6.931531e-1f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(9.9999994e-1f));
+    return _mm512_scalef_ps(p, u);
+}
+NPI_INLINE f32x16 f32x16_clamp_exp(f32x16 x, f32x16 lo) { return _mm512_max_ps(lo, x); }
+
 #define V f32x16
 #define VN(op) f32x16_##op
 #include "kernel/x86/simd_math.h"
