@@ -8,6 +8,9 @@ int npi_bind_binary_f32(struct npi_binder *b, const struct npi_node *n, struct n
 int npi_bind_unary_f32(struct npi_binder *b, const struct npi_node *n, struct npi_step *s);
 int npi_bind_softmax_f32(struct npi_binder *b, const struct npi_node *n, struct npi_step *s);
 int npi_bind_reduce_f32(struct npi_binder *b, const struct npi_node *n, struct npi_step *s);
+int npi_bind_arg(struct npi_binder *b, const struct npi_node *n, struct npi_step *s); /* ArgMax, ArgMin: f32, i8, u8 */
+int npi_bind_binary_q8(struct npi_binder *b, const struct npi_node *n, struct npi_step *s); /* what bind_add_q8 leaves */
+int npi_bind_blocks(struct npi_binder *b, const struct npi_node *n, struct npi_step *s); /* references of unary ops, in parallel */
 int npi_bind_move(struct npi_binder *b, const struct npi_node *n, struct npi_step *s); /* Transpose, Slice, Concat, Pad, … : any dtype */
 
 /* An elementwise function as a kernel and its two parameters. */

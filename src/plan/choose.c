@@ -21,9 +21,12 @@ static const npi_bind_fn binders[] = {
     npi_bind_unary_f32,
     npi_bind_softmax_f32,
     npi_bind_reduce_f32,
+    npi_bind_arg,
     npi_bind_move,
     npi_bind_pool,
     npi_bind_resize,
+    npi_bind_binary_q8,
+    npi_bind_blocks,
     npi_bind_generic,
 };
 

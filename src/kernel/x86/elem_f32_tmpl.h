@@ -19,6 +19,14 @@
 #define OP_PRELU VN(lt)(x, K(0), VN(mul)(x, z), x)
 #define OP_SQUARED_DIFF VN(mul)(VN(sub)(x, z), VN(sub)(x, z))
 
+/* Few channels that do not fill whole vectors (3 of an image): VL rows of them do. */
+#define TILED_MAX 40
+static void tile(float *t, const float *z, size_t n) {
+    for (size_t r = 0; r < VL; r++)
+        for (size_t i = 0; i < n; i++) t[r * n + i] = z[i];
+    for (size_t i = 0; i < VL; i++) t[VL * n + i] = 0; /* read with the last vector, not used */
+}
+
 #define CLAMPED(v) VN(max)(vlo, VN(min)(vhi, v))
 #define BIN(name, expr)                                                                                                                      \
     NPI_INLINE V one_##name(V x, V z) { return OP_##name; }                                                                                  \
@@ -35,6 +43,13 @@
         if (i < n) VN(store_n)(y + i, CLAMPED(one_##name(VN(load)(px + i), z)), (int)(n - i));                                               \
     }                                                                                                                                        \
     static void vc_##name(float *y, const float *px, const float *pz, size_t rows, size_t n, float lo, float hi) {                           \
+        float tiled[VL * TILED_MAX + VL];                                                                                                    \
+        if (n % VL && n < TILED_MAX && rows >= 2 * VL) {                                                                                     \
+            const size_t all = rows * n, period = n * VL;                                                                                    \
+            tile(tiled, pz, n);                                                                                                              \
+            for (size_t i = 0; i < all; i += period) vv_##name(y + i, px + i, tiled, all - i < period ? all - i : period, lo, hi);           \
+            return;                                                                                                                          \
+        }                                                                                                                                    \
         for (; rows--; px += n, y += n) vv_##name(y, px, pz, n, lo, hi);                                                                     \
     }
 NPI_BIN_F32_LIST(BIN)
