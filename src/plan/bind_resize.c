@@ -20,8 +20,8 @@ struct params {
     int dtype;
     int32_t *y0, *y1;          /* [oh] input rows */
     int32_t *x0, *x1;          /* [ow] offsets in a row, in values; nearest: in pixels */
-    float *fy, *fx;
-    int16_t *fyi, *fxi;        /* the same in 1/1024 */
+    float *fy, *fx;            /* weight of the lower tap [oh]; of the left and right tap [ow][2] */
+    int16_t *fyi, *fxi;        /* weight of the lower, right tap in 1/1024 */
 };
 
 static void run_nearest(const struct npi_step *s, const struct npi_exec *e, int task, int worker) {
@@ -40,23 +40,40 @@ static void run_nearest(const struct npi_step *s, const struct npi_exec *e, int 
     }
 }
 
-static void run_linear(const struct npi_step *s, const struct npi_exec *e, int task, int worker) {
+static void run_f32(const struct npi_step *s, const struct npi_exec *e, int task, int worker) {
+    const struct params *const p = s->params;
+    const int64_t first = (int64_t)task * p->rows_per_task, last = first + p->rows_per_task < p->rows ? first + p->rows_per_task : p->rows;
+    const size_t in_row = (size_t)(p->wd * p->c), out_row = (size_t)(p->ow * p->c);
+    float *const both = npi_exec_scratch(e, worker);
+    for (int64_t r = first; r < last; r++) {
+        const int64_t oy = r % p->oh;
+        const float *const image = (const float *)e->ptr[p->x_id] + (size_t)(r / p->oh * p->h) * in_row, *const a = image + (size_t)p->y0[oy] * in_row;
+        const float *row = a;
+        if (p->y0[oy] != p->y1[oy] && p->fy[oy] != 0) {
+            row = p->fy[oy] == 1 ? image + (size_t)p->y1[oy] * in_row : both;
+            if (row == both) p->k.blend_f32(both, a, image + (size_t)p->y1[oy] * in_row, p->fy[oy], in_row);
+        }
+        p->k.lerp_f32((float *)e->ptr[p->y_id] + (size_t)r * out_row, row, p->x0, p->x1, p->fx, (size_t)p->ow, (size_t)p->c);
+    }
+}
+
+static void run_q8(const struct npi_step *s, const struct npi_exec *e, int task, int worker) {
     const struct params *const p = s->params;
     const int64_t first = (int64_t)task * p->rows_per_task, last = first + p->rows_per_task < p->rows ? first + p->rows_per_task : p->rows;
     const size_t in_row = (size_t)(p->wd * p->c), out_row = (size_t)(p->ow * p->c), ow = (size_t)p->ow, c = (size_t)p->c;
     for (int64_t r = first; r < last; r++) {
         const int64_t oy = r % p->oh;
-        const size_t image = (size_t)(r / p->oh * p->h) * in_row, a = image + (size_t)p->y0[oy] * in_row, b = image + (size_t)p->y1[oy] * in_row, o = (size_t)r * out_row;
-        void *const y = e->ptr[p->y_id];
-        const void *const x = e->ptr[p->x_id];
-        if (p->dtype == NP_F32) p->k.lerp_f32((float *)y + o, (const float *)x + a, (const float *)x + b, p->x0, p->x1, p->fx, p->fy[oy], ow, c);
-        else if (p->dtype == NP_I8) p->k.lerp_i8((int8_t *)y + o, (const int8_t *)x + a, (const int8_t *)x + b, p->x0, p->x1, p->fxi, p->fyi[oy], ow, c);
-        else p->k.lerp_u8((uint8_t *)y + o, (const uint8_t *)x + a, (const uint8_t *)x + b, p->x0, p->x1, p->fxi, p->fyi[oy], ow, c);
+        const size_t image = (size_t)(r / p->oh * p->h) * in_row;
+        const uint8_t *const x = (const uint8_t *)e->ptr[p->x_id] + image, *const a = x + (size_t)p->y0[oy] * in_row, *const b = x + (size_t)p->y1[oy] * in_row;
+        uint8_t *const y = (uint8_t *)e->ptr[p->y_id] + (size_t)r * out_row;
+        if (p->dtype == NP_I8) p->k.lerp_i8((int8_t *)y, (const int8_t *)a, (const int8_t *)b, p->x0, p->x1, p->fxi, p->fyi[oy], ow, c);
+        else p->k.lerp_u8(y, a, b, p->x0, p->x1, p->fxi, p->fyi[oy], ow, c);
     }
 }
 
-/* One axis: fills lo, hi (times `step`) and weights. 0 when out of memory. */
-static int table(const struct npi_node *n, const struct npi_view *x, const struct npi_view *y, int axis, int64_t step, int32_t *lo, int32_t *hi, float *f, int16_t *fi) {
+/* One axis: fills lo, hi (times `step`) and weights; f gets one weight a tap when `pairs`. 0 when out of memory. */
+static int table(const struct npi_node *n, const struct npi_view *x, const struct npi_view *y, int axis, int64_t step, int pairs, int32_t *lo, int32_t *hi,
+                 float *f, int16_t *fi) {
     struct npi_resize_axis t = { .n = npi_resize_n_taps(n, x, y, axis) };
     const size_t count = (size_t)y->d[axis] * (size_t)t.n;
     t.index = npi_alloc(count * sizeof *t.index);
@@ -67,7 +84,8 @@ static int table(const struct npi_node *n, const struct npi_view *x, const struc
         lo[o] = (int32_t)(t.index[o * t.n] * step);
         hi[o] = (int32_t)(t.index[o * t.n + t.n - 1] * step);
         const double w = t.n > 1 ? t.weight[o * 2 + 1] : 0;
-        f[o] = (float)w;
+        if (pairs) f[2 * o] = (float)(1 - w), f[2 * o + 1] = (float)w;
+        else f[o] = (float)w;
         fi[o] = (int16_t)npi_resize_frac(w);
     }
     npi_free(t.index);
@@ -89,18 +107,19 @@ int npi_bind_resize(struct npi_binder *b, const struct npi_node *n, struct npi_s
     struct params *const p = npi_arena_alloc(b->mem, sizeof *p);
     const size_t oh = (size_t)y->d[1], ow = (size_t)y->d[2];
     int32_t *const at = npi_arena_array(b->mem, int32_t, 2 * (oh + ow));
-    float *const f = npi_arena_array(b->mem, float, oh + ow);
+    float *const f = npi_arena_array(b->mem, float, oh + 2 * ow);
     int16_t *const fi = npi_arena_array(b->mem, int16_t, oh + ow);
     if (!p || !at || !f || !fi) return npi_fail(b->err, NP_ENOMEM, "out of memory while planning");
     *p = (struct params){ .k = b->k->resize, .x_id = n->in[0], .y_id = n->out[0], .h = x->d[1], .wd = x->d[2], .c = x->d[3], .oh = y->d[1], .ow = y->d[2], .rows = rows,
                           .size = np_dtype_size(x->dtype) * (size_t)x->d[3], .dtype = x->dtype, .y0 = at, .y1 = at + oh, .x0 = at + 2 * oh, .x1 = at + 2 * oh + ow, .fy = f,
                           .fx = f + oh, .fyi = fi, .fxi = fi + oh };
-    if (!table(n, x, y, 1, 1, p->y0, p->y1, p->fy, p->fyi) || !table(n, x, y, 2, linear ? x->d[3] : 1, p->x0, p->x1, p->fx, p->fxi))
+    if (!table(n, x, y, 1, 1, 0, p->y0, p->y1, p->fy, p->fyi) || !table(n, x, y, 2, linear ? x->d[3] : 1, 1, p->x0, p->x1, p->fx, p->fxi))
         return npi_fail(b->err, NP_ENOMEM, "out of memory while planning");
     const int64_t per_task = TASK_BYTES / ((int64_t)p->size * p->ow + 1);
     p->rows_per_task = per_task < 1 ? 1 : per_task > rows ? (int)rows : (int)per_task;
     s->kernel = !linear ? "resize_nearest" : quant ? "resize_bilinear_q8" : "resize_bilinear_f32";
-    s->run = linear ? run_linear : run_nearest;
+    s->run = !linear ? run_nearest : quant ? run_q8 : run_f32;
+    s->scratch_bytes = linear && !quant ? (size_t)line * sizeof(float) + NPI_TAIL : 0;
     s->n_tasks = (int)((rows + p->rows_per_task - 1) / p->rows_per_task);
     s->params = p;
     return 1;

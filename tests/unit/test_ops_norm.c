@@ -2,6 +2,7 @@
 /* Softmax family, norms, Quantize/Dequantize, the quantization wrapper, NonMaxSuppression, DetectionPostProcess. */
 #include <math.h>
 
+#include "ops/quantize.h"
 #include "ops_run.h"
 
 static const float zeros[16];
@@ -121,6 +122,33 @@ static void wrapped(void **st) {
     assert_int_equal(o.r, NP_EFORMAT);
 }
 
+/* The wrapper's vector loops against the formulas, for all bytes: |x| is exact, so only the two conversions count. */
+static void wrapped_loops(void **st) {
+    (void)st;
+    static const int types[] = { NP_I8, NP_U8, NP_I16 };
+    for (int k = 0; k < 9; k++) {
+        struct ops_run o = { 0 };
+        const struct npi_node n = { .op = NPI_OP_ABS, .name = "" };
+        const int in = types[k % 3], out = types[k / 3];
+        const float sx = .037f, sy = k & 1 ? .0123f : .0571f;
+        const int32_t zx = in == NP_U8 ? 101 : -7, zy = out == NP_U8 ? 3 : -20;
+        int16_t wide[256];
+        uint8_t bytes[256];
+        int32_t lo, hi;
+        for (int i = 0; i < 256; i++) wide[i] = (int16_t)(i * 257 - 32768), bytes[i] = (uint8_t)i;
+        o.out[0] = (struct npi_view){ .dtype = out, .q = { 1, 0, &sy, &zy } };
+        RUN(o, n, 1, VQ(in, in == NP_I16 ? (void *)wide : bytes, &sx, &zx, DIMS(256)));
+        assert_int_equal(o.r, 0);
+        npi_q_range(out, &lo, &hi);
+        for (int i = 0; i < 256; i++) {
+            const int64_t q = in == NP_I16 ? wide[i] : in == NP_U8 ? bytes[i] : (int8_t)bytes[i];
+            const int64_t want = npi_quantize(fabsf(npi_dequantize(q, sx, zx)), sy, zy, lo, hi);
+            if (int_at(&o.out[0], i) != want) fail_msg("%s to %s: %d gives %d, expected %d", np_dtype_name(in), np_dtype_name(out), (int)q, (int)int_at(&o.out[0], i), (int)want);
+        }
+        done(&o);
+    }
+}
+
 /* Boxes 0 and 1 overlap by 9/11, 2 is apart; 1 has the best score. */
 static void nms(void **st) {
     (void)st;
@@ -168,7 +196,7 @@ static void detection(void **st) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(softmaxes), cmocka_unit_test(norms), cmocka_unit_test(quantize), cmocka_unit_test(wrapped), cmocka_unit_test(nms), cmocka_unit_test(detection),
+        cmocka_unit_test(softmaxes), cmocka_unit_test(norms), cmocka_unit_test(quantize), cmocka_unit_test(wrapped), cmocka_unit_test(wrapped_loops), cmocka_unit_test(nms), cmocka_unit_test(detection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,23 +5,28 @@
 
 #include "kernel/resize.h"
 
-static void lerp_f32_avx2(float *y, const float *r0, const float *r1, const int32_t *x0, const int32_t *x1, const float *fx, float fy, size_t ow, size_t c) {
-    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    for (size_t o = 0; o < ow; o++, y += c) {
-        const float *a = r0 + x0[o], *b = r0 + x1[o], *d = r1 + x0[o], *e = r1 + x1[o];
-        const __m256 wa = _mm256_set1_ps((1 - fy) * (1 - fx[o])), wb = _mm256_set1_ps((1 - fy) * fx[o]), wd = _mm256_set1_ps(fy * (1 - fx[o])), we = _mm256_set1_ps(fy * fx[o]);
-        size_t i = 0;
-        for (; i + 8 <= c; i += 8) {
-            const __m256 top = _mm256_fmadd_ps(wb, _mm256_loadu_ps(b + i), _mm256_mul_ps(wa, _mm256_loadu_ps(a + i)));
-            const __m256 low = _mm256_fmadd_ps(we, _mm256_loadu_ps(e + i), _mm256_mul_ps(wd, _mm256_loadu_ps(d + i)));
-            _mm256_storeu_ps(y + i, _mm256_add_ps(top, low));
-        }
-        if (i == c) continue;
-        const __m256i m = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(c - i)), lanes);
-        const __m256 top = _mm256_fmadd_ps(wb, _mm256_maskload_ps(b + i, m), _mm256_mul_ps(wa, _mm256_maskload_ps(a + i, m)));
-        const __m256 low = _mm256_fmadd_ps(we, _mm256_maskload_ps(e + i, m), _mm256_mul_ps(wd, _mm256_maskload_ps(d + i, m)));
-        _mm256_maskstore_ps(y + i, m, _mm256_add_ps(top, low));
+static inline __m256i mask_of(size_t n) { /* the first n of 8 lanes */
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+/* u * a + v * b for n values. */
+static inline void mix(float *y, const float *a, const float *b, __m256 u, __m256 v, size_t n) {
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) _mm256_storeu_ps(y + i, _mm256_fmadd_ps(v, _mm256_loadu_ps(b + i), _mm256_mul_ps(u, _mm256_loadu_ps(a + i))));
+    if (i == n) return;
+    const __m256i m = mask_of(n - i);
+    _mm256_maskstore_ps(y + i, m, _mm256_fmadd_ps(v, _mm256_maskload_ps(b + i, m), _mm256_mul_ps(u, _mm256_maskload_ps(a + i, m))));
+}
+
+static void blend_f32_avx2(float *y, const float *r0, const float *r1, float w, size_t n) { mix(y, r0, r1, _mm256_set1_ps(1 - w), _mm256_set1_ps(w), n); }
+
+static void lerp_f32_avx2(float *y, const float *row, const int32_t *x0, const int32_t *x1, const float *w, size_t ow, size_t c) {
+    if (c == 8) { /* few channels on a large map: no inner loop */
+        for (size_t o = 0; o < ow; o++, y += 8)
+            _mm256_storeu_ps(y, _mm256_fmadd_ps(_mm256_broadcast_ss(w + 2 * o + 1), _mm256_loadu_ps(row + x1[o]), _mm256_mul_ps(_mm256_broadcast_ss(w + 2 * o), _mm256_loadu_ps(row + x0[o]))));
+        return;
     }
+    for (size_t o = 0; o < ow; o++, y += c) mix(y, row + x0[o], row + x1[o], _mm256_broadcast_ss(w + 2 * o), _mm256_broadcast_ss(w + 2 * o + 1), c);
 }
 
 static inline __m256i widen(const void *p, int is_signed) {
@@ -66,4 +71,4 @@ static void lerp_u8_avx2(uint8_t *y, const uint8_t *r0, const uint8_t *r1, const
     lerp8(y, r0, r1, x0, x1, fx, fy, ow, c, 0);
 }
 
-void npi_resize_init_avx2(struct npi_resize *k) { *k = (struct npi_resize){ lerp_f32_avx2, lerp_i8_avx2, lerp_u8_avx2 }; }
+void npi_resize_init_avx2(struct npi_resize *k) { *k = (struct npi_resize){ blend_f32_avx2, lerp_f32_avx2, lerp_i8_avx2, lerp_u8_avx2 }; }

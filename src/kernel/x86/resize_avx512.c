@@ -4,17 +4,24 @@
 
 #include "kernel/resize.h"
 
-static void lerp_f32_avx512(float *y, const float *r0, const float *r1, const int32_t *x0, const int32_t *x1, const float *fx, float fy, size_t ow, size_t c) {
-    for (size_t o = 0; o < ow; o++, y += c) {
-        const float *a = r0 + x0[o], *b = r0 + x1[o], *d = r1 + x0[o], *e = r1 + x1[o];
-        const __m512 wa = _mm512_set1_ps((1 - fy) * (1 - fx[o])), wb = _mm512_set1_ps((1 - fy) * fx[o]), wd = _mm512_set1_ps(fy * (1 - fx[o])), we = _mm512_set1_ps(fy * fx[o]);
-        for (size_t i = 0; i < c; i += 16) {
-            const __mmask16 k = (__mmask16)(c - i >= 16 ? 0xffff : (1u << (c - i)) - 1);
-            const __m512 top = _mm512_fmadd_ps(wb, _mm512_maskz_loadu_ps(k, b + i), _mm512_mul_ps(wa, _mm512_maskz_loadu_ps(k, a + i)));
-            const __m512 low = _mm512_fmadd_ps(we, _mm512_maskz_loadu_ps(k, e + i), _mm512_mul_ps(wd, _mm512_maskz_loadu_ps(k, d + i)));
-            _mm512_mask_storeu_ps(y + i, k, _mm512_add_ps(top, low));
-        }
+/* u * a + v * b for n values. */
+static inline void mix(float *y, const float *a, const float *b, __m512 u, __m512 v, size_t n) {
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) _mm512_storeu_ps(y + i, _mm512_fmadd_ps(v, _mm512_loadu_ps(b + i), _mm512_mul_ps(u, _mm512_loadu_ps(a + i))));
+    if (i == n) return;
+    const __mmask16 k = (__mmask16)((1u << (n - i)) - 1);
+    _mm512_mask_storeu_ps(y + i, k, _mm512_fmadd_ps(v, _mm512_maskz_loadu_ps(k, b + i), _mm512_mul_ps(u, _mm512_maskz_loadu_ps(k, a + i))));
+}
+
+static void blend_f32_avx512(float *y, const float *r0, const float *r1, float w, size_t n) { mix(y, r0, r1, _mm512_set1_ps(1 - w), _mm512_set1_ps(w), n); }
+
+static void lerp_f32_avx512(float *y, const float *row, const int32_t *x0, const int32_t *x1, const float *w, size_t ow, size_t c) {
+    if (c == 8) { /* few channels on a large map: half a register, but neither masks nor an inner loop */
+        for (size_t o = 0; o < ow; o++, y += 8)
+            _mm256_storeu_ps(y, _mm256_fmadd_ps(_mm256_broadcast_ss(w + 2 * o + 1), _mm256_loadu_ps(row + x1[o]), _mm256_mul_ps(_mm256_broadcast_ss(w + 2 * o), _mm256_loadu_ps(row + x0[o]))));
+        return;
     }
+    for (size_t o = 0; o < ow; o++, y += c) mix(y, row + x0[o], row + x1[o], _mm512_set1_ps(w[2 * o]), _mm512_set1_ps(w[2 * o + 1]), c);
 }
 
 static inline __m512i widen(const void *p, __mmask32 k, int is_signed) {
@@ -47,4 +54,4 @@ static void lerp_u8_avx512(uint8_t *y, const uint8_t *r0, const uint8_t *r1, con
     lerp8(y, r0, r1, x0, x1, fx, fy, ow, c, 0);
 }
 
-void npi_resize_init_avx512(struct npi_resize *k) { *k = (struct npi_resize){ lerp_f32_avx512, lerp_i8_avx512, lerp_u8_avx512 }; }
+void npi_resize_init_avx512(struct npi_resize *k) { *k = (struct npi_resize){ blend_f32_avx512, lerp_f32_avx512, lerp_i8_avx512, lerp_u8_avx512 }; }
