@@ -13,7 +13,8 @@ static size_t slot_of(const struct npi_ox *o, const struct npi_pb *key) {
     uint64_t h = 1469598103934665603u;
     for (const uint8_t *p = key->p; p < key->end; p++) h = (h ^ *p) * 1099511628211u;
     size_t i = (size_t)(h ^ h >> 32) & (o->map_cap - 1);
-    while (o->map[i].tensor && (npi_pb_size(&o->map[i].key) != npi_pb_size(key) || memcmp(o->map[i].key.p, key->p, npi_pb_size(key)))) i = (i + 1) & (o->map_cap - 1);
+    while (o->map[i].tensor && (npi_pb_size(&o->map[i].key) != npi_pb_size(key) || memcmp(o->map[i].key.p, key->p,
+            npi_pb_size(key)))) i = (i + 1) & (o->map_cap - 1);
     return i;
 }
 
@@ -91,7 +92,8 @@ static int settle_shape(struct npi_ox *o, struct value_info *v, const char *name
     if (!v->has_shape) return npi_fail(o->err, NP_EUNSUPPORTED, "input '%.80s' of %s has no shape in the file: give one", name, o->g->path);
     for (int i = 0; i < v->rank; i++) {
         if (v->d[i] >= 0) continue;
-        if (i > 0 && !mine) return npi_fail(o->err, NP_EINVAL, "input '%.80s' of %s has shape %s: dimension %d is not fixed in the file, give a shape", name, o->g->path, s, i);
+        if (i > 0 && !mine) return npi_fail(o->err, NP_EINVAL,
+                "input '%.80s' of %s has shape %s: dimension %d is not fixed in the file, give a shape", name, o->g->path, s, i);
         v->d[i] = 1;
     }
     return 0;
@@ -105,7 +107,8 @@ static int add_input(struct npi_ox *o, struct npi_pb m, int index) {
     if (!v.is_tensor) return npi_fail(o->err, NP_EUNSUPPORTED, "input '%.80s' of %s is a sequence, map or optional, which is not supported", name, o->g->path);
     if (v.too_deep) return npi_fail(o->err, NP_ELIMIT, "input '%.80s' of %s has more than %d dimensions", name, o->g->path, NP_MAX_RANK);
     struct npi_view w = { .dtype = npi_ox_dtype(v.elem_type) };
-    if (w.dtype < 0) return npi_fail(o->err, NP_EUNSUPPORTED, "input '%.80s' of %s has type %s, which is not supported", name, o->g->path, npi_ox_type_name(v.elem_type));
+    if (w.dtype < 0) return npi_fail(o->err, NP_EUNSUPPORTED, "input '%.80s' of %s has type %s, which is not supported", name, o->g->path,
+            npi_ox_type_name(v.elem_type));
     const int r = settle_shape(o, &v, name, index);
     if (r < 0) return r;
     w.rank = v.rank;
@@ -194,7 +197,8 @@ static int read_ports(struct npi_ox *o, struct npi_ox_node *n) {
         i++;
     }
     while (n->n_in > 0 && n->in[n->n_in - 1] < 0) n->n_in--;
-    if (n->n_in < n->row->min_in || n->n_in > n->row->max_in) return npi_ox_fail(n, NP_EFORMAT, "it has %d inputs, expected %d to %d", n->n_in, n->row->min_in, n->row->max_in);
+    if (n->n_in < n->row->min_in || n->n_in > n->row->max_in) return npi_ox_fail(n, NP_EFORMAT, "it has %d inputs, expected %d to %d", n->n_in,
+            n->row->min_in, n->row->max_in);
     for (i = 0; i < n->row->min_in; i++)
         if (n->in[i] < 0) return npi_ox_fail(n, NP_EFORMAT, "input %d is missing", i);
     return 0;
@@ -345,7 +349,8 @@ static int read_model(struct npi_ox *o, struct npi_pb model) {
     if (probe.bad) return npi_fail(o->err, NP_EFORMAT, "%s: truncated or corrupt ONNX file", o->g->path);
     if (!o->opset) o->opset = 1;
     int r = check_ops(o, graph);
-    if (r < 0 || (r = load_constants(o, graph)) < 0 || (r = add_inputs(o, graph)) < 0 || (r = run_nodes(o, graph)) < 0 || (r = set_outputs(o, graph)) < 0) return r;
+    if (r < 0 || (r = load_constants(o, graph)) < 0 || (r = add_inputs(o, graph)) < 0 || (r = run_nodes(o, graph)) < 0 || (r = set_outputs(o,
+            graph)) < 0) return r;
     return drop_unused(o);
 }
 

@@ -45,7 +45,8 @@ static int zero_or_minus_inf(const struct npi_ox_node *n, int allowed) {
 /* The file's mask as a bias; keys that it doesn't cover are not seen. */
 static int mask_bias(const struct npi_ox_node *n, const struct attention *t) {
     const struct npi_view v = *npi_ox_view(n, t->mask);
-    if (v.rank < 1 || v.rank > 4 || v.d[v.rank - 1] > t->kv_len) return npi_ox_fail(n, NP_ESHAPE, "a mask of rank %d for %lld keys", v.rank, (long long)t->kv_len);
+    if (v.rank < 1 || v.rank > 4 || v.d[v.rank - 1] > t->kv_len) return npi_ox_fail(n, NP_ESHAPE, "a mask of rank %d for %lld keys", v.rank,
+            (long long)t->kv_len);
     const int bias = v.dtype == NP_BOOL ? zero_or_minus_inf(n, t->mask) : npi_ox_cast(n, t->mask, NP_F32);
     union npi_attr a = { .pad = { .mode = NPI_PAD_CONSTANT, .value = -INFINITY } };
     a.pad.after[v.rank - 1] = t->kv_len - v.d[v.rank - 1];
@@ -114,13 +115,15 @@ static int clear_blind_rows(const struct npi_ox_node *n, int p, int bias) {
 static int read_operands(struct npi_ox_node *n, struct attention *t) {
     const int rank = npi_ox_view(n, n->in[0])->rank, past_k = npi_ox_in(n, 4), past_v = npi_ox_in(n, 5);
     *t = (struct attention){ .q = n->in[0], .k = n->in[1], .v = n->in[2], .mask = npi_ox_in(n, 3), .valid = npi_ox_in(n, 6) };
-    if ((rank != 3 && rank != 4) || npi_ox_view(n, t->k)->rank != rank || npi_ox_view(n, t->v)->rank != rank) return npi_ox_fail(n, NP_ESHAPE, "operands of rank %d", rank);
+    if ((rank != 3 && rank != 4) || npi_ox_view(n, t->k)->rank != rank || npi_ox_view(n, t->v)->rank != rank) return npi_ox_fail(n, NP_ESHAPE,
+            "operands of rank %d", rank);
     if (rank == 3) {
         const int64_t qh = npi_ox_int(n, "q_num_heads", 0), kh = npi_ox_int(n, "kv_num_heads", 0);
         if ((t->q = split_heads(n, t->q, qh)) < 0 || (t->k = split_heads(n, t->k, kh)) < 0 || (t->v = split_heads(n, t->v, kh)) < 0) return NP_ESHAPE;
     }
     if ((past_k < 0) != (past_v < 0)) return npi_ox_fail(n, NP_EFORMAT, "past keys without past values, or the other way round");
-    if (past_k >= 0 && (npi_ox_view(n, past_k)->rank != 4 || npi_ox_view(n, past_v)->rank != 4)) return npi_ox_fail(n, NP_ESHAPE, "past keys or values are not of rank 4");
+    if (past_k >= 0 && (npi_ox_view(n, past_k)->rank != 4 || npi_ox_view(n, past_v)->rank != 4)) return npi_ox_fail(n, NP_ESHAPE,
+            "past keys or values are not of rank 4");
     t->past = past_k >= 0 ? npi_ox_view(n, past_k)->d[2] : 0;
     if ((t->k = append(n, past_k, t->k)) < 0 || (t->v = append(n, past_v, t->v)) < 0) return NP_ESHAPE;
     const struct npi_view *q = npi_ox_view(n, t->q), *k = npi_ox_view(n, t->k), *v = npi_ox_view(n, t->v);

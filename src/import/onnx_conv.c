@@ -90,7 +90,8 @@ int npi_ox_conv(struct npi_ox_node *n, int x, int w, int bias) {
     if (wv->rank != rank) return npi_ox_fail(n, NP_ESHAPE, "weights of rank %d for an input of rank %d", wv->rank, rank);
     const int64_t co = wv->d[0], cig = wv->d[1], kh = rank == 4 ? wv->d[2] : 1, kw = wv->d[rank - 1], ci = iv->d[3], groups = npi_ox_int(n, "group", 1);
     if (groups < 1 || co < 1 || cig < 1 || ci % groups || ci / groups != cig || co % groups)
-        return npi_ox_fail(n, NP_ESHAPE, "%lld input channels in %lld groups with weights for %lld, %lld output channels", (long long)ci, (long long)groups, (long long)cig, (long long)co);
+        return npi_ox_fail(n, NP_ESHAPE, "%lld input channels in %lld groups with weights for %lld, %lld output channels", (long long)ci,
+                (long long)groups, (long long)cig, (long long)co);
     struct npi_window win;
     int r = npi_ox_window(n, iv->d + 1, rank - 2, wv->d + 2, &win);
     if (r < 0) return r;

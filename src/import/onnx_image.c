@@ -27,7 +27,8 @@ static int resize(struct npi_ox_node *n, union npi_attr *a) {
 }
 
 /* Sizes or scales of the listed axes; keep_aspect: 0 stretch, 1 not larger, 2 not smaller. */
-static int set_sizes(struct npi_ox_node *n, union npi_attr *a, const int *axes, int n_axes, const int64_t *sizes, int n_sizes, const float *scales, int n_scales, int keep_aspect) {
+static int set_sizes(struct npi_ox_node *n, union npi_attr *a, const int *axes, int n_axes, const int64_t *sizes, int n_sizes,
+        const float *scales, int n_scales, int keep_aspect) {
     const struct npi_view *v = npi_ox_view(n, n->in[0]);
     const int given = n_sizes ? n_sizes : n_scales;
     double common = 0;
@@ -47,7 +48,8 @@ static int set_sizes(struct npi_ox_node *n, union npi_attr *a, const int *axes, 
             s = common;
             out = floor(d * s + .5);
         }
-        if (!(out >= 1 && out <= 1 << 30 && s > 0) || v->d[k] < 1) return npi_ox_fail(n, NP_ESHAPE, "axis %d of %lld would become %g", k, (long long)v->d[k], out);
+        if (!(out >= 1 && out <= 1 << 30 && s > 0) || v->d[k] < 1) return npi_ox_fail(n, NP_ESHAPE, "axis %d of %lld would become %g", k,
+                (long long)v->d[k], out);
         a->resize.size[k] = (int64_t)out;
         a->resize.scale[k] = (float)s;
     }
@@ -128,7 +130,8 @@ int npi_ox_do_upsample(struct npi_ox_node *n) {
 /* DCR: channels ordered (block row, block column, channel); CRD: (channel, row, column). Our SpaceToDepth gives the first. */
 int npi_ox_do_depth_space(struct npi_ox_node *n) {
     const int64_t block = npi_ox_int(n, "blocksize", 0);
-    if (npi_ox_view(n, n->in[0])->rank != 4 || block < 1 || block > 1 << 12) return npi_ox_fail(n, NP_ESHAPE, "rank %d and block size %lld", npi_ox_view(n, n->in[0])->rank, (long long)block);
+    if (npi_ox_view(n, n->in[0])->rank != 4 || block < 1 || block > 1 << 12) return npi_ox_fail(n, NP_ESHAPE, "rank %d and block size %lld",
+            npi_ox_view(n, n->in[0])->rank, (long long)block);
     union npi_attr a = { .block = { .block = (int)block, .dcr = npi_ox_is(n, "mode", "DCR", "DCR") } };
     int y = npi_ox_un(n, (enum npi_op)n->row->arg, &a, npi_ox_nhwc(n, n->in[0]));
     if (y >= 0 && n->row->arg == NPI_OP_SPACE_TO_DEPTH && !a.block.dcr) {

@@ -108,7 +108,8 @@ static int parse(const struct npi_ox_node *n, struct einsum *e) {
         } else if (((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) && t->n < NP_MAX_RANK) {
             t->letter[t->n++] = (char)c;
             if (!arrow) count[c]++;
-        } else return npi_ox_fail(n, NP_EUNSUPPORTED, "its equation has '%c' where only letters, one ',' and one '->' are supported", c >= 32 && c < 127 ? c : '?');
+        } else return npi_ox_fail(n, NP_EUNSUPPORTED, "its equation has '%c' where only letters, one ',' and one '->' are supported", c >= 32 &&
+                c < 127 ? c : '?');
     }
     for (int c = 0; c < 128 && !arrow; c++) /* implicit result: the letters that appear once, sorted */
         if (count[c] == 1 && e->out.n < NP_MAX_RANK) e->out.letter[e->out.n++] = (char)c;
@@ -126,7 +127,8 @@ static int parse(const struct npi_ox_node *n, struct einsum *e) {
         if (v->rank != e->in[i].n) return npi_ox_fail(n, NP_ESHAPE, "operand %d has rank %d, its term %d letters", i, v->rank, e->in[i].n);
         for (int k = 0; k < v->rank; k++) {
             int64_t *const size = &e->size[(int)e->in[i].letter[k]];
-            if (*size && *size != v->d[k] && *size != 1 && v->d[k] != 1) return npi_ox_fail(n, NP_ESHAPE, "'%c' is %lld and %lld", e->in[i].letter[k], (long long)*size, (long long)v->d[k]);
+            if (*size && *size != v->d[k] && *size != 1 && v->d[k] != 1) return npi_ox_fail(n, NP_ESHAPE, "'%c' is %lld and %lld",
+                    e->in[i].letter[k], (long long)*size, (long long)v->d[k]);
             if (v->d[k] > *size) *size = v->d[k];
         }
     }
@@ -199,7 +201,8 @@ static int product(const struct npi_ox_node *n, struct einsum *e, const int *x) 
         const int shared = where_is(&e->in[1], c) >= 0, kept = where_is(&e->out, c) >= 0, kind = shared ? (kept ? 0 : 3) : 1;
         grow_term(kind == 0 ? &batch : kind == 3 ? &k : &m, c);
         size[kind] *= e->size[(int)c];
-        if (shared && npi_ox_view(n, x[0])->d[i] != npi_ox_view(n, x[1])->d[where_is(&e->in[1], c)]) return npi_ox_fail(n, NP_EUNSUPPORTED, "'%c' is broadcast", c);
+        if (shared && npi_ox_view(n, x[0])->d[i] != npi_ox_view(n, x[1])->d[where_is(&e->in[1], c)]) return npi_ox_fail(n, NP_EUNSUPPORTED,
+                "'%c' is broadcast", c);
     }
     for (int i = 0; i < e->in[1].n; i++)
         if (where_is(&e->in[0], e->in[1].letter[i]) < 0) {

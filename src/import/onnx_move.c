@@ -33,7 +33,8 @@ int npi_ox_do_scatter(struct npi_ox_node *n) {
 }
 
 int npi_ox_do_pad(struct npi_ox_node *n) {
-    static const struct { const char *name; int mode; } modes[] = { { "constant", NPI_PAD_CONSTANT }, { "reflect", NPI_PAD_REFLECT }, { "edge", NPI_PAD_EDGE }, { "wrap", NPI_PAD_WRAP } };
+    static const struct { const char *name; int mode; } modes[] = { { "constant", NPI_PAD_CONSTANT }, { "reflect", NPI_PAD_REFLECT }, { "edge",
+            NPI_PAD_EDGE }, { "wrap", NPI_PAD_WRAP } };
     const int x = n->in[0], rank = npi_ox_view(n, x)->rank;
     int64_t pads[2 * NP_MAX_RANK], axes[NP_MAX_RANK];
     int present, count, n_axes = rank;
@@ -87,7 +88,8 @@ int npi_ox_do_expand(struct npi_ox_node *n) {
     for (int i = 0; i < a.shape.rank; i++) {
         const int iv = v->rank - 1 - i, iw = count - 1 - i, k = a.shape.rank - 1 - i;
         const int64_t dv = iv >= 0 ? v->d[iv] : 1, dw = iw >= 0 ? want[iw] : 1;
-        if (dw < 0 || (dv != dw && dv != 1 && dw != 1)) return npi_ox_fail(n, NP_ESHAPE, "dimension %d: %lld cannot become %lld", k, (long long)dv, (long long)dw);
+        if (dw < 0 || (dv != dw && dv != 1 && dw != 1)) return npi_ox_fail(n, NP_ESHAPE, "dimension %d: %lld cannot become %lld", k,
+                (long long)dv, (long long)dw);
         a.shape.dims[k] = dv == 1 ? dw : dv;
     }
     return n->out[0] = npi_ox_un(n, NPI_OP_EXPAND, &a, n->in[0]);

@@ -7,7 +7,8 @@
 /* [C] -> [1,C,1,1…] for a tensor of rank `rank`. */
 static int per_channel(const struct npi_ox_node *n, int t, int rank, int64_t c) {
     int64_t d[NP_MAX_RANK] = { 1, 1, 1, 1, 1, 1, 1, 1 };
-    if (npi_view_count(npi_ox_view(n, t)) != c) return npi_ox_fail(n, NP_ESHAPE, "a parameter has %lld values for %lld channels", (long long)npi_view_count(npi_ox_view(n, t)), (long long)c);
+    if (npi_view_count(npi_ox_view(n, t)) != c) return npi_ox_fail(n, NP_ESHAPE, "a parameter has %lld values for %lld channels",
+            (long long)npi_view_count(npi_ox_view(n, t)), (long long)c);
     d[rank > 1] = c;
     return npi_ox_reshape(n, t, rank, d);
 }
@@ -95,7 +96,8 @@ int npi_ox_do_lpnorm(struct npi_ox_node *n) {
 int npi_ox_do_lrn(struct npi_ox_node *n) {
     const int64_t size = npi_ox_int(n, "size", 0);
     if (size < 1 || size > 1 << 20) return npi_ox_fail(n, NP_ESHAPE, "size %lld", (long long)size);
-    const union npi_attr a = { .norm = { .axis = 1, .groups = (int)size, .alpha = npi_ox_float(n, "alpha", 1e-4f), .beta = npi_ox_float(n, "beta", .75f), .bias = npi_ox_float(n, "bias", 1) } };
+    const union npi_attr a = { .norm = { .axis = 1, .groups = (int)size, .alpha = npi_ox_float(n, "alpha", 1e-4f), .beta = npi_ox_float(n, "beta",
+            .75f), .bias = npi_ox_float(n, "bias", 1) } };
     return n->out[0] = npi_ox_un(n, NPI_OP_LRN, &a, n->in[0]);
 }
 

@@ -29,8 +29,10 @@ static int read_quant(const struct npi_ox_node *n, const struct npi_view *v, int
     const struct npi_view *s = npi_ox_view(n, scale), *z = zero < 0 ? NULL : npi_ox_view(n, zero);
     const int64_t count = npi_view_count(s);
     int k = 0;
-    if (s->dtype != NP_F32 || (z && !is_int(z->dtype))) return npi_ox_fail(n, NP_EUNSUPPORTED, "scale of type %s and zero point of type %s", np_dtype_name(s->dtype), z ? np_dtype_name(z->dtype) : "none");
-    if (count < 1 || (z && npi_view_count(z) != count)) return npi_ox_fail(n, NP_ESHAPE, "%lld scales and %lld zero points", (long long)count, z ? (long long)npi_view_count(z) : 0LL);
+    if (s->dtype != NP_F32 || (z && !is_int(z->dtype))) return npi_ox_fail(n, NP_EUNSUPPORTED, "scale of type %s and zero point of type %s",
+            np_dtype_name(s->dtype), z ? np_dtype_name(z->dtype) : "none");
+    if (count < 1 || (z && npi_view_count(z) != count)) return npi_ox_fail(n, NP_ESHAPE, "%lld scales and %lld zero points", (long long)count,
+            z ? (long long)npi_view_count(z) : 0LL);
     if (count > 1) {
         if ((k = npi_ox_axis(n, axis, v->rank)) < 0) return k;
         if (count != v->d[k]) return npi_ox_fail(n, NP_ESHAPE, "%lld scales for dimension %d of %lld", (long long)count, k, (long long)v->d[k]);
@@ -104,7 +106,8 @@ static int is_blocked(const struct npi_ox_node *n, int scale) { return npi_ox_in
 static int spread(const struct npi_ox_node *n, int t, const struct npi_view *like, int axis, int64_t block) {
     const struct npi_view *v = npi_ox_view(n, t);
     const int64_t len = like->d[axis];
-    if (v->rank != like->rank || v->d[axis] < 1 || block > len || (len + block - 1) / block != v->d[axis]) return npi_ox_fail(n, NP_ESHAPE, "%lld blocks of %lld for a dimension of %lld", (long long)v->d[axis], (long long)block, (long long)len);
+    if (v->rank != like->rank || v->d[axis] < 1 || block > len || (len + block - 1) / block != v->d[axis]) return npi_ox_fail(n, NP_ESHAPE,
+            "%lld blocks of %lld for a dimension of %lld", (long long)v->d[axis], (long long)block, (long long)len);
     const int index = npi_graph_const(n->g, NULL, &(struct npi_view){ .dtype = NP_I64, .rank = 1, .d = { len } });
     if (index < 0) return npi_ox_fail(n, NP_ENOMEM, "out of memory");
     for (int64_t i = 0; i < len; i++) ((int64_t *)n->g->tensor[index].v.data)[i] = i / block;
@@ -151,7 +154,8 @@ int npi_ox_do_dynamic_quantize(struct npi_ox_node *n) {
     const int64_t one = 1;
     const int flat = rank ? x : npi_ox_reshape(n, x, 1, &one);
     const unsigned all = rank ? (1u << rank) - 1 : 1;
-    const int lo = npi_ox_bin(n, NPI_OP_MIN, npi_ox_reduce(n, flat, NPI_REDUCE_MIN, all, 0), zero), hi = npi_ox_bin(n, NPI_OP_MAX, npi_ox_reduce(n, flat, NPI_REDUCE_MAX, all, 0), zero);
+    const int lo = npi_ox_bin(n, NPI_OP_MIN, npi_ox_reduce(n, flat, NPI_REDUCE_MIN, all, 0), zero), hi = npi_ox_bin(n, NPI_OP_MAX,
+            npi_ox_reduce(n, flat, NPI_REDUCE_MAX, all, 0), zero);
     const int s = npi_ox_bin(n, NPI_OP_DIV, npi_ox_bin(n, NPI_OP_SUB, hi, lo), npi_ox_scalar(n, NP_F32, 255));
     const union npi_attr range = { .unary = { .a = 0, .b = 255 } };
     int z = npi_ox_un(n, NPI_OP_CLAMP, &range, npi_ox_bin(n, NPI_OP_DIV, npi_ox_un(n, NPI_OP_NEG, NULL, lo), s));

@@ -167,7 +167,8 @@ int npi_ox_do_split(struct npi_ox_node *n) {
     }
     if (count != n->n_out) return npi_ox_fail(n, NP_ESHAPE, "%d sizes for %d outputs", count, n->n_out);
     for (int i = 0; i < count; i++) {
-        if (size[i] < 0 || size[i] > len - at) return npi_ox_fail(n, NP_ESHAPE, "part %d of size %lld does not fit into %lld", i, (long long)size[i], (long long)len);
+        if (size[i] < 0 || size[i] > len - at) return npi_ox_fail(n, NP_ESHAPE, "part %d of size %lld does not fit into %lld", i,
+                (long long)size[i], (long long)len);
         if (n->wanted[i]) {
             n->out[i] = size[i] == len ? x : npi_ox_slice(n, x, axis, at, size[i]);
             if (n->out[i] < 0) return n->out[i];
@@ -223,7 +224,8 @@ int npi_ox_do_if_known(struct npi_ox_node *n) {
     struct npi_pb m, graph;
     int found = 0;
     const struct npi_view *v = npi_ox_view(n, n->in[0]);
-    if (!v->data || v->dtype != NP_BOOL || npi_view_count(v) != 1) return npi_ox_fail(n, NP_EUNSUPPORTED, "its condition is not known when the model is loaded");
+    if (!v->data || v->dtype != NP_BOOL || npi_view_count(v) != 1) return npi_ox_fail(n, NP_EUNSUPPORTED,
+            "its condition is not known when the model is loaded");
     if (!npi_ox_attr(n, *(const uint8_t *)v->data ? "then_branch" : "else_branch", &m)) return npi_ox_fail(n, NP_EFORMAT, "a branch is missing");
     graph = npi_pb_find(m, 6, &found);
     if (!found) return npi_ox_fail(n, NP_EFORMAT, "a branch is missing");

@@ -158,7 +158,8 @@ static int read_external(struct npi_ox *o, const struct proto *t, const char *wh
     if (!safe_location(&loc)) return fail(o, t, what, NP_EUNSUPPORTED, "its data must be in the folder of the model, without '..' in the name");
     const int r = map_external(o, &loc);
     if (r < 0) return r;
-    if (length != bytes || offset > o->ext.size || bytes > o->ext.size - offset) return fail(o, t, what, NP_EFORMAT, "the file with its data is too short, or the sizes disagree");
+    if (length != bytes || offset > o->ext.size || bytes > o->ext.size - offset) return fail(o, t, what, NP_EFORMAT,
+            "the file with its data is too short, or the sizes disagree");
     memcpy(out, (const char *)o->ext.data + offset, bytes);
     return 0;
 }

@@ -142,7 +142,8 @@ int npi_ox_known_ints(const struct npi_ox_node *n, int i, int64_t *out, int max,
     if (r) return r < 0 ? r : 0;
     const struct npi_view *v = npi_ox_view(n, n->in[i]);
     const int64_t count = npi_view_count(v);
-    if (v->dtype != NP_I64 && v->dtype != NP_I32) return npi_ox_fail(n, NP_EUNSUPPORTED, "input %d has type %s, expected i64 or i32", i, np_dtype_name(v->dtype));
+    if (v->dtype != NP_I64 && v->dtype != NP_I32) return npi_ox_fail(n, NP_EUNSUPPORTED, "input %d has type %s, expected i64 or i32", i,
+            np_dtype_name(v->dtype));
     if (count > max) return npi_ox_fail(n, NP_ELIMIT, "input %d has %lld values, at most %d are possible", i, (long long)count, max);
     for (int k = 0; k < count; k++) out[k] = v->dtype == NP_I64 ? ((const int64_t *)v->data)[k] : ((const int32_t *)v->data)[k];
     return (int)count;

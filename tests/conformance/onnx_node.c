@@ -107,10 +107,12 @@ static int compare(const struct npi_view *got, const struct npi_view *want, int 
     for (int64_t i = 0; i < count; i++) {
         if (!is_float) {
             if (!memcmp((const char *)got->data + (size_t)i * bytes, (const char *)want->data + (size_t)i * bytes, bytes)) continue;
-            return snprintf(why, size, "output %d [%lld] is %lld, expected %lld", k, (long long)i, (long long)npi_get_i64(got->dtype, got->data, i), (long long)npi_get_i64(want->dtype, want->data, i)), 0;
+            return snprintf(why, size, "output %d [%lld] is %lld, expected %lld", k, (long long)i, (long long)npi_get_i64(got->dtype, got->data,
+                    i), (long long)npi_get_i64(want->dtype, want->data, i)), 0;
         }
         const double a = npi_get_f64(got->dtype, got->data, i), b = npi_get_f64(want->dtype, want->data, i);
-        if (!same_number(a, b, got->dtype == NP_BF16 ? 0x1p-6 : 1e-3)) return snprintf(why, size, "output %d [%lld] is %.9g, expected %.9g", k, (long long)i, a, b), 0;
+        if (!same_number(a, b, got->dtype == NP_BF16 ? 0x1p-6 : 1e-3)) return snprintf(why, size, "output %d [%lld] is %.9g, expected %.9g", k,
+                (long long)i, a, b), 0;
     }
     return 1;
 }
@@ -253,7 +255,8 @@ static int check(struct outcome *o, struct list *claimed, struct list *unclaimed
         printf("STALE %s passes, but is listed as unclaimed (%s)\n", o->name, no->reason);
         return 0;
     }
-    if (!yes) printf("UNLISTED %s (%s): neither its operator is claimed nor the case unclaimed; it %s%s\n", o->name, o->op, o->passed ? "passes" : "fails: ", o->why);
+    if (!yes) printf("UNLISTED %s (%s): neither its operator is claimed nor the case unclaimed; it %s%s\n", o->name, o->op,
+            o->passed ? "passes" : "fails: ", o->why);
     else {
         yes->used = 1;
         if (o->passed) return 1;
