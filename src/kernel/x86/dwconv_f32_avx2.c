@@ -12,7 +12,8 @@
 
 static void dwconv_f32_avx2(const struct npi_dwconv_f32_job *j) {
     const size_t taps = (size_t)(j->kh * j->kw);
-    for (int c = j->c0; c < j->c1; c += 8) dw_block_8(j, c, j->c1 - c < 8 ? j->c1 - c : 8, j->wgt + (size_t)c * taps, j->bias + c);
+    const int group = dw_group_8(j);
+    for (int c = j->c0; c < j->c1; c += group) dw_blocks_8(j, c, j->c1 - c < group ? j->c1 : c + group, j->wgt + (size_t)c * taps, j->bias + c);
 }
 
 void npi_dwconv_f32_init_avx2(struct npi_dwconv_f32 *d) {

@@ -22,16 +22,14 @@
 #define VN(op) f32x8_##op
 #define VL 8
 #define TN(name) name##_8
+#define DW_NO_GROUP
 #include "kernel/x86/dwconv_f32_tmpl.h"
 
 static void dwconv_f32_avx512(const struct npi_dwconv_f32_job *j) {
     const size_t taps = (size_t)(j->kh * j->kw);
-    for (int c = j->c0; c < j->c1; c += 16) {
-        const int lanes = j->c1 - c < 16 ? j->c1 - c : 16;
-        const float *w = j->wgt + (size_t)c * taps, *b = j->bias + c;
-        if (lanes > 8) dw_block_16(j, c, lanes, w, b);
-        else dw_block_8(j, c, lanes, w, b);
-    }
+    const int tail = (j->c1 - j->c0) % 16, zmm_end = tail && tail <= 8 ? j->c1 - tail : j->c1, group = dw_group_16(j);
+    for (int c = j->c0; c < zmm_end; c += group) dw_blocks_16(j, c, zmm_end - c < group ? zmm_end : c + group, j->wgt + (size_t)c * taps, j->bias + c);
+    if (zmm_end < j->c1) dw_blocks_8(j, zmm_end, j->c1, j->wgt + (size_t)zmm_end * taps, j->bias + zmm_end);
 }
 
 void npi_dwconv_f32_init_avx512(struct npi_dwconv_f32 *d) {

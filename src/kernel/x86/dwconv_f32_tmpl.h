@@ -18,16 +18,27 @@
 #endif
 #endif
 
-/* The activations that want a call and the residuals, on np pixels that were stored as bare sums. */
-static __attribute__((noinline)) void TN(dw_post)(const struct npi_dwconv_f32_job *j, float *y, const float *res, int np, int lanes) {
-    for (int i = 0; i < np; i++, y += j->c) {
-        float buf[VL];
-        for (int k = 0; k < VL; k++) buf[k] = k < lanes ? y[k] : 0;
-        V x = VN(load)(lanes >= VL ? y : buf);
-        if (res && j->res_before_act) x = VN(add)(x, VN(load)(res + (size_t)i * (size_t)j->c));
-        x = VN(act)(&j->act, x);
-        if (res && !j->res_before_act) x = VN(add)(x, VN(load)(res + (size_t)i * (size_t)j->c));
+/* The activations other than clamp and the residuals, on np pixels that were stored as bare sums. */
+NPI_INLINE void TN(dw_post_act)(const int kind, const struct npi_dwconv_f32_job *j, float *y, const float *res, int np, int lanes) {
+    const struct npi_kact_f32 act = { kind, j->act.lo, j->act.hi };
+    for (int i = 0; i < np; i++, y += j->c, res += res ? j->c : 0) {
+        V x = lanes >= VL ? VN(load)(y) : VN(load_n)(y, lanes);
+        if (res && j->res_before_act) x = VN(add)(x, VN(load)(res));
+        x = VN(act)(&act, x);
+        if (res && !j->res_before_act) x = VN(add)(x, VN(load)(res));
         VN(store_n)(y, x, lanes);
+    }
+}
+static __attribute__((noinline)) void TN(dw_post)(const struct npi_dwconv_f32_job *j, float *y, const float *res, int np, int lanes) {
+    switch (j->act.kind) { /* here, so that the loops inside hold the constants of one function */
+    case NPI_KACT_CLAMP: TN(dw_post_act)(NPI_KACT_CLAMP, j, y, res, np, lanes); break;
+    case NPI_KACT_SILU: TN(dw_post_act)(NPI_KACT_SILU, j, y, res, np, lanes); break;
+    case NPI_KACT_SIGMOID: TN(dw_post_act)(NPI_KACT_SIGMOID, j, y, res, np, lanes); break;
+    case NPI_KACT_HARD_SWISH: TN(dw_post_act)(NPI_KACT_HARD_SWISH, j, y, res, np, lanes); break;
+    case NPI_KACT_LEAKY: TN(dw_post_act)(NPI_KACT_LEAKY, j, y, res, np, lanes); break;
+    case NPI_KACT_TANH: TN(dw_post_act)(NPI_KACT_TANH, j, y, res, np, lanes); break;
+    case NPI_KACT_GELU: TN(dw_post_act)(NPI_KACT_GELU, j, y, res, np, lanes); break;
+    default: TN(dw_post_act)(NPI_KACT_NONE, j, y, res, np, lanes);
     }
 }
 
@@ -102,35 +113,33 @@ static void TN(dw_any)(const struct npi_dwconv_f32_job *j, struct TN(dw_at) * at
     VN(store_n)(at->y, acc, at->lanes);
 }
 
-/* One output row of one channel block. */
-static void TN(dw_row)(const struct npi_dwconv_f32_job *j, struct TN(dw_at) * at, int oy, int c) {
-    const int special = j->dw == 1 && (j->sw == 1 || j->sw == 2) && (j->kw == 3 || j->kw == 5 || j->kw == 7);
-    const int post = j->res || j->act.kind > NPI_KACT_CLAMP;
-    const size_t out = (size_t)oy * (size_t)j->ow * (size_t)j->c + (size_t)c;
-    const float *row = at->x;
-    for (int ox = 0; ox < j->ow;) {
-        const int left = j->ow - ox, x0 = ox * j->sw - j->pl;
-        at->x = row + (ptrdiff_t)x0 * at->col;
-        at->y = j->y + out + (size_t)ox * (size_t)j->c;
-        if (special) {
-            const int size = TN(DW_SIZES) > 2 && left > 12 ? 2 : left > 4 ? 1 : 0, np = 4 << size;
-            at->np = left < np ? left : np;
-            at->jlo = x0 < 0 ? -x0 : 0;
-            at->jhi = j->w - x0;
-            const int edge = at->jlo > 0 || at->jhi < (np - 1) * j->sw + j->kw || left < np;
-            TN(dw_fns)[j->kw / 2 - 1][j->sw - 1][size][edge](at);
-        } else {
-            at->np = 1;
-            TN(dw_any)(j, at, ox);
-        }
-        if (post) TN(dw_post)(j, at->y, j->res ? j->res + out + (size_t)ox * (size_t)j->c : NULL, at->np, at->lanes);
-        ox += at->np;
+/* A run of pixels of one row for one channel block; returns how many it did. x is the start of the input row. `at` is
+ * filled in field by field: copying the struct would read several narrow stores by one wide load, which stalls. */
+NPI_INLINE int TN(dw_step)(const struct npi_dwconv_f32_job *j, struct TN(dw_at) * at, const float *x, int ox, size_t out, int special) {
+    const int left = j->ow - ox, x0 = ox * j->sw - j->pl;
+    at->x = x + (ptrdiff_t)x0 * at->col;
+    at->y = j->y + out + (size_t)ox * (size_t)j->c;
+    if (special) {
+        const int size = TN(DW_SIZES) > 2 && left > 12 ? 2 : left > 4 ? 1 : 0, np = 4 << size;
+        at->np = left < np ? left : np;
+        at->jlo = x0 < 0 ? -x0 : 0;
+        at->jhi = j->w - x0;
+        const int edge = at->jlo > 0 || at->jhi < (np - 1) * j->sw + j->kw || left < np;
+        TN(dw_fns)[j->kw / 2 - 1][j->sw - 1][size][edge](at);
+    } else {
+        at->np = 1;
+        TN(dw_any)(j, at, ox);
     }
+    if (j->res || j->act.kind > NPI_KACT_CLAMP) TN(dw_post)(j, at->y, j->res ? j->res + out + (size_t)ox * (size_t)j->c : NULL, at->np, at->lanes);
+    return at->np;
 }
 
-/* All rows of the job for one channel block: c .. c + lanes. w0, bias: the packed block. */
-static void TN(dw_block)(const struct npi_dwconv_f32_job *j, int c, int lanes, const float *w0, const float *bias) {
-    struct TN(dw_at) at = { .col = j->c, .row = (ptrdiff_t)j->dh * j->w * j->c, .bias = bias, .ldy = (size_t)j->c, .lanes = lanes,
+/* All rows of the job for the channels c .. c1, in blocks of VL: tiles outside, blocks inside, so that neighbouring
+ * blocks find the cache lines of the tile in L1. w0, bias: packed, of channel c. */
+static void TN(dw_blocks)(const struct npi_dwconv_f32_job *j, int c, int c1, const float *w0, const float *bias) {
+    const int special = j->dw == 1 && (j->sw == 1 || j->sw == 2) && (j->kw == 3 || j->kw == 5 || j->kw == 7);
+    const size_t block = (size_t)(j->kh * j->kw) * WS;
+    struct TN(dw_at) at = { .row = (ptrdiff_t)j->dh * j->w * j->c, .col = j->c, .ldy = (size_t)j->c,
                             .clamp = j->act.kind == NPI_KACT_CLAMP && !j->res, .lo = j->act.lo, .hi = j->act.hi };
     for (int oy = j->y0; oy < j->y1; oy++) {
         const int iy = oy * j->sh - j->pt;
@@ -138,8 +147,24 @@ static void TN(dw_block)(const struct npi_dwconv_f32_job *j, int c, int lanes, c
         while (k0 < k1 && iy + k0 * j->dh < 0) k0++;
         while (k1 > k0 && iy + (k1 - 1) * j->dh >= j->h) k1--;
         at.n_ky = k1 - k0;
-        at.x = j->x + (k1 > k0 ? (ptrdiff_t)(iy + k0 * j->dh) * j->w * j->c : 0) + c;
-        at.w = w0 + (size_t)(k0 * j->kw) * WS;
-        TN(dw_row)(j, &at, oy, c);
+        const float *x = j->x + (k1 > k0 ? (ptrdiff_t)(iy + k0 * j->dh) * j->w * j->c : 0);
+        for (int ox = 0, done = 0; ox < j->ow; ox += done) {
+            const float *w = w0 + (size_t)(k0 * j->kw) * WS, *b = bias;
+            for (int cc = c; cc < c1; cc += VL, w += block, b += WS) {
+                at.w = w;
+                at.bias = b;
+                at.lanes = c1 - cc < VL ? c1 - cc : VL;
+                done = TN(dw_step)(j, &at, x + cc, ox, (size_t)oy * (size_t)j->ow * (size_t)j->c + (size_t)cc, special);
+            }
+        }
     }
 }
+
+#ifndef DW_NO_GROUP
+/* How many channels go together. One block where the rows of a window stay in L1 from one output row to the next;
+ * all of them where they would not anyway: powers of two between pixels leave few cache sets to a column of channels. */
+static int TN(dw_group)(const struct npi_dwconv_f32_job *j) {
+    const int lines = (j->c * (int)sizeof(float) + 63) / 64, power = lines & -lines, sets = power < 64 ? 64 / power : 1;
+    return (j->kh + 1) * j->w > 8 * sets ? j->c1 - j->c0 : VL;
+}
+#endif
