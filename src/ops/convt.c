@@ -13,7 +13,8 @@
 #include "ops/quantize.h"
 
 static int out_dim(int64_t in, int k, int s, int d, int p0, int p1, int extra, const char *what, int64_t *out, struct np_error *err) {
-    if (in < 1 || k < 1 || s < 1 || d < 1 || extra < 0)
+    const int most = 1 << 24; /* keeps the products below in 64 bits */
+    if (in < 1 || in > (int64_t)1 << 36 || k < 1 || k > most || s < 1 || s > most || d < 1 || d > most || extra < 0)
         return npi_fail(err, NP_ESHAPE, "%s %lld with kernel %d, stride %d, dilation %d, output padding %d", what, (long long)in, k, s, d, extra);
     *out = (in - 1) * s + (int64_t)(k - 1) * d + 1 + extra - p0 - p1;
     return *out < 1 ? npi_fail(err, NP_ESHAPE, "output %s would be %lld", what, (long long)*out) : 0;

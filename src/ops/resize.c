@@ -32,7 +32,7 @@ static int infer(const struct npi_op_args *a, struct np_error *err) {
     } else y->dtype = x->dtype;
     for (int i = 0; i < x->rank; i++) {
         size_t n;
-        if (npi_mul_overflow((size_t)y->d[i], (size_t)npi_resize_n_taps(node, x, y, i), &n) || n > (size_t)1 << 30)
+        if (npi_mul_overflow((size_t)y->d[i], (size_t)npi_resize_n_taps(node, x, y, i), &n) || n > (size_t)1 << 24)
             return npi_fail(err, NP_ELIMIT, "axis %d from %lld to %lld takes too large a table", i, (long long)x->d[i], (long long)y->d[i]);
     }
     return 0;

@@ -179,6 +179,14 @@ static void refused(void **st) {
     n = conv_node(2, 1, 1, 0, 1);
     RUN(o, n, 1, V(NP_F32, count, DIMS(1, 2, 2, 1)), VQ(NP_I8, w, &s, NULL, DIMS(1, 2, 2, 1)));
     assert_int_equal(o.r, NP_EUNSUPPORTED);
+    struct npi_node t = { .op = NPI_OP_CONVT2D, .name = "" };
+    t.a.convt.groups = 1;
+    t.a.convt.win = (struct npi_window){ 2, 2, 1 << 30, 1, 1, 1, 0, 0, 0, 0 };
+    RUN(o, t, 1, V(NP_F32, count, DIMS(1, 2, 2, 1)), V(NP_F32, count, DIMS(1, 2, 2, 1)));
+    assert_int_equal(o.r, NP_ESHAPE);
+    t.a.convt.win = (struct npi_window){ 2, 2, 1, 1, 1, 1, 2, 0, 2, 0 }; /* crops more than there is */
+    RUN(o, t, 1, V(NP_F32, count, DIMS(1, 2, 2, 1)), V(NP_F32, count, DIMS(1, 2, 2, 1)));
+    assert_int_equal(o.r, NP_ESHAPE);
     n.a.conv.win.sh = 0;
     RUN(o, n, 1, V(NP_F32, count, DIMS(1, 2, 2, 1)), V(NP_F32, count, DIMS(1, 2, 2, 1)));
     assert_int_equal(o.r, NP_ESHAPE);
