@@ -3,8 +3,12 @@
  *
  *   caller                          worker
  *   publish job, wake               wait for generation (short spin, then condition variable)
- *   claim tasks ...                 claim tasks ...
- *   wait until running == 0         running--, last one wakes the caller
+ *   claim tasks ...                 join: active++ if the job is still open; claim tasks ...
+ *   close job, wait until           active--, last one wakes the caller
+ *   active == 0
+ *
+ * A worker that wakes late finds the job closed and is not waited for: on a busy machine it may come milliseconds after
+ * the caller has done all the work itself.
  *
  * Spinning: between the steps of a net there are only microseconds, a futex wake costs about 5 of them; SPIN_NS bounds
  * what a worker burns after its last task. */
@@ -26,12 +30,12 @@ struct np_pool {
     pthread_mutex_t lock;
     pthread_cond_t work, done;
     atomic_int generation; /* changed under lock; read without while spinning */
-    atomic_int running;    /* workers that have not finished the current job */
+    atomic_int active;     /* workers in the current job; grows only under lock while it is open */
     atomic_int next;
     int n_tasks;
     npi_task_fn fn;
     void *arg;
-    int quit, caller_waits;
+    int open, quit, caller_waits;
     atomic_int ids;
 };
 
@@ -43,9 +47,9 @@ static inline void cpu_relax(void) {
 #endif
 }
 
-static void drain(struct np_pool *p, int worker) {
+static void drain(struct np_pool *p, npi_task_fn fn, void *arg, int n_tasks, int worker) {
     int t;
-    while ((t = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed)) < p->n_tasks) p->fn(p->arg, t, worker);
+    while ((t = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed)) < n_tasks) fn(arg, t, worker);
 }
 
 static void *worker_main(void *opaque) {
@@ -62,11 +66,15 @@ static void *worker_main(void *opaque) {
         pthread_mutex_lock(&p->lock);
         while (atomic_load_explicit(&p->generation, memory_order_relaxed) == seen && !p->quit) pthread_cond_wait(&p->work, &p->lock);
         seen = atomic_load_explicit(&p->generation, memory_order_relaxed);
-        const int quit = p->quit;
+        const int quit = p->quit, joined = p->open, n_tasks = p->n_tasks;
+        const npi_task_fn fn = p->fn;
+        void *const arg = p->arg;
+        if (joined) atomic_fetch_add_explicit(&p->active, 1, memory_order_relaxed);
         pthread_mutex_unlock(&p->lock);
         if (quit) return NULL;
-        drain(p, id);
-        if (atomic_fetch_sub_explicit(&p->running, 1, memory_order_acq_rel) == 1) {
+        if (!joined) continue;
+        drain(p, fn, arg, n_tasks, id);
+        if (atomic_fetch_sub_explicit(&p->active, 1, memory_order_acq_rel) == 1) {
             pthread_mutex_lock(&p->lock);
             if (p->caller_waits) pthread_cond_signal(&p->done);
             pthread_mutex_unlock(&p->lock);
@@ -86,19 +94,22 @@ void npi_pool_run(struct np_pool *p, npi_task_fn fn, void *arg, int n_tasks) {
     p->arg = arg;
     p->n_tasks = n_tasks;
     atomic_store_explicit(&p->next, 0, memory_order_relaxed);
-    atomic_store_explicit(&p->running, p->threads - 1, memory_order_relaxed);
+    p->open = 1;
     atomic_fetch_add_explicit(&p->generation, 1, memory_order_release);
     pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);
-    drain(p, 0);
+    drain(p, fn, arg, n_tasks, 0);
+    pthread_mutex_lock(&p->lock);
+    p->open = 0;
+    pthread_mutex_unlock(&p->lock);
     const int64_t until = npi_now_ns() + SPIN_NS;
     int spins = 0;
-    while (atomic_load_explicit(&p->running, memory_order_acquire)) {
+    while (atomic_load_explicit(&p->active, memory_order_acquire)) {
         cpu_relax();
         if ((++spins & 63) == 0 && npi_now_ns() > until) {
             pthread_mutex_lock(&p->lock);
             p->caller_waits = 1;
-            while (atomic_load_explicit(&p->running, memory_order_acquire)) pthread_cond_wait(&p->done, &p->lock);
+            while (atomic_load_explicit(&p->active, memory_order_acquire)) pthread_cond_wait(&p->done, &p->lock);
             p->caller_waits = 0;
             pthread_mutex_unlock(&p->lock);
         }
