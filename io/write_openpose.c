@@ -25,8 +25,10 @@ static int by_name(const struct np_keypoint_set *set, const char *side, const ch
 
 static void make_map(struct openpose *s) {
     /* COCO-17 index of each BODY_25 joint; feet are looked up by name. */
-    static const signed char from_coco[25] = { 0, MIDDLE_SHOULDERS, 6, 8, 10, 5, 7, 9, MIDDLE_HIPS, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3, -1, -1, -1, -1, -1, -1 };
-    static const char *const big_toe[] = { "big_toe", "foot_index", NULL }, *const small_toe[] = { "small_toe", NULL }, *const heel[] = { "heel", NULL };
+    static const signed char from_coco[25] = { 0, MIDDLE_SHOULDERS, 6, 8, 10, 5, 7, 9, MIDDLE_HIPS, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3, -1, -1, -1,
+                                               -1, -1, -1 };
+    static const char *const big_toe[] = { "big_toe", "foot_index", NULL }, *const small_toe[] = { "small_toe", NULL },
+        *const heel[] = { "heel", NULL };
     static const char *const *const foot[3] = { big_toe, small_toe, heel };
     if (!s->set) {
         s->n = 0;
@@ -69,7 +71,8 @@ static int joint(const struct openpose *s, const struct np_person *p, int i, str
         return 1;
     }
     if (k == MISSING) return 0;
-    const struct np_keypoint *const a = npi_coco17_joint(s->set, p, k == MIDDLE_SHOULDERS ? 5 : 11), *const b = npi_coco17_joint(s->set, p, k == MIDDLE_SHOULDERS ? 6 : 12);
+    const struct np_keypoint *const a = npi_coco17_joint(s->set, p, k == MIDDLE_SHOULDERS ? 5 : 11),
+        *const b = npi_coco17_joint(s->set, p, k == MIDDLE_SHOULDERS ? 6 : 12);
     if (!a || !b) return 0;
     *out = (struct np_keypoint){ .x = (a->x + b->x) / 2, .y = (a->y + b->y) / 2, .conf = fminf(a->conf, b->conf),
                                  .wx = (a->wx + b->wx) / 2, .wy = (a->wy + b->wy) / 2, .wz = (a->wz + b->wz) / 2 };
@@ -129,4 +132,5 @@ static int op_close(void *priv, struct np_error *err) {
     return 0;
 }
 
-const struct npi_writer_ops npi_writer_openpose = { "openpose", "", "OpenPose JSON 1.3: a folder, one file a frame (BODY_25)", 1, op_open, op_frame, op_close };
+const struct npi_writer_ops npi_writer_openpose = { "openpose", "", "OpenPose JSON 1.3: a folder, one file a frame (BODY_25)", 1, op_open,
+                                                    op_frame, op_close };

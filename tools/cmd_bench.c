@@ -78,7 +78,8 @@ static int open_case(struct bench_case *c, const char *path, const struct opts *
             /* The rank has to be given with the dims: load once to learn it. */
             if ((r = np_model_load(&c->model, path, &p, err)) < 0) return r;
             c->owns_model = 1;
-            if ((r = np_model_input_info(c->model, 0, &t)) < 0 || t.rank < 1) return npi_io_fail(err, NP_ESHAPE, "%s: input 0 has no batch dimension", path);
+            if ((r = np_model_input_info(c->model, 0, &t)) < 0 || t.rank < 1)
+                return npi_io_fail(err, NP_ESHAPE, "%s: input 0 has no batch dimension", path);
             np_model_free(&c->model);
             p.rank = t.rank;
             for (int i = 0; i < t.rank; i++) p.dims[i] = i ? t.dims[i] : opt_int(o, "batch");
@@ -119,7 +120,8 @@ static void report(const struct bench_case *c, int n, const char *path, const st
     struct np_model_stats s;
     np_model_stats(c[0].model, &s);
     if (!json) {
-        printf("%s on %s\n%.3f G multiply-adds, weights %.2f MB, activations %.2f MB; %d runs each, interleaved\n\n", path, tool_cpu_name(), (double)s.macs * 1e-9,
+        printf("%s on %s\n%.3f G multiply-adds, weights %.2f MB, activations %.2f MB; %d runs each, interleaved\n\n", path, tool_cpu_name(),
+               (double)s.macs * 1e-9,
                (double)s.weights_bytes / 1048576, (double)s.arena_bytes / 1048576, runs);
         printf("%-14s %7s %10s %10s %9s %8s\n", "isa", "threads", "min ms", "median ms", "GFLOP/s", "speed");
     }

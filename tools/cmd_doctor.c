@@ -44,7 +44,8 @@ static int models(const char *dirs) {
 static void video(void) {
 #ifdef NPI_HAVE_FFMPEG
     static const struct { const char *name; enum AVCodecID id; } want[] = {
-        { "H.264", AV_CODEC_ID_H264 }, { "H.265", AV_CODEC_ID_HEVC }, { "MPEG-4", AV_CODEC_ID_MPEG4 }, { "MJPEG", AV_CODEC_ID_MJPEG }, { "VP9", AV_CODEC_ID_VP9 }, { "AV1", AV_CODEC_ID_AV1 },
+        { "H.264", AV_CODEC_ID_H264 }, { "H.265", AV_CODEC_ID_HEVC }, { "MPEG-4", AV_CODEC_ID_MPEG4 }, { "MJPEG", AV_CODEC_ID_MJPEG },
+        { "VP9", AV_CODEC_ID_VP9 }, { "AV1", AV_CODEC_ID_AV1 },
         { "PNG", AV_CODEC_ID_PNG }, { "WebP", AV_CODEC_ID_WEBP },
     };
     const unsigned f = avformat_version(), v = avcodec_version();
@@ -53,7 +54,8 @@ static void video(void) {
     for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
         if (avcodec_find_decoder(want[i].id)) printf("%s%s", n++ ? ", " : "", want[i].name);
     }
-    const AVCodec *const enc = avcodec_find_encoder_by_name("libx264") ? avcodec_find_encoder_by_name("libx264") : avcodec_find_encoder(AV_CODEC_ID_H264);
+    const AVCodec *enc = avcodec_find_encoder_by_name("libx264");
+    if (!enc) enc = avcodec_find_encoder(AV_CODEC_ID_H264);
     printf("\nwrites     %s%s\n", enc ? "H.264 with " : "no H.264: --save-video will fail", enc ? enc->name : "");
 #else
     printf("ffmpeg     not in this build: PPM and PGM pictures only\n");
@@ -66,7 +68,10 @@ static void cameras(void) {
         printf("camera     none (/dev/video*)\n");
         return;
     }
-    for (size_t i = 0; i < g.gl_pathc; i++) printf("camera     %s%s\n", g.gl_pathv[i], access(g.gl_pathv[i], R_OK | W_OK) == 0 ? "" : " (no permission: is this user in the group 'video'?)");
+    for (size_t i = 0; i < g.gl_pathc; i++) {
+        const int ok = access(g.gl_pathv[i], R_OK | W_OK) == 0;
+        printf("camera     %s%s\n", g.gl_pathv[i], ok ? "" : " (no permission: is this user in the group 'video'?)");
+    }
     globfree(&g);
 }
 

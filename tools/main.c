@@ -43,7 +43,8 @@ int main(int argc, char **argv) {
     /* The predecessor was one program without commands: its options mean `run`. */
     if (name[0] == '-') return cmd_run(argc - 1, argv + 1);
     if (!strcmp(name, "quick_performance_test") || !strcmp(name, "benchmark_performance")) {
-        tool_say("'%s' is 'bench %s' here, which this version does not have yet; 'nextpose run' prints the rates, 'nextpose bench model' times a net", name,
+        tool_say("'%s' is 'bench %s' here, which this version does not have yet; 'nextpose run' prints the rates, 'nextpose bench model' times a "
+                 "net", name,
                  name[0] == 'q' ? "quick" : "pipeline");
         return EXIT_USAGE;
     }

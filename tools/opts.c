@@ -85,10 +85,12 @@ static int check(const struct opt_def *d, const char *text, const char *where, s
         if (truth(text) < 0) return npi_io_fail(err, NP_EINVAL, "%s: '%s' is neither yes nor no", where, text);
         return 0;
     case OPT_CHOICE:
-        if (!choice(d->choices, text, &n)) return npi_io_fail(err, NP_EINVAL, "%s: '%s' is not one of %.*s", where, text, (int)strcspn(d->choices, ":"), d->choices);
+        if (!choice(d->choices, text, &n))
+            return npi_io_fail(err, NP_EINVAL, "%s: '%s' is not one of %.*s", where, text, (int)strcspn(d->choices, ":"), d->choices);
         return 0;
     case OPT_INT: case OPT_FLOAT:
-        if (number(text, &v) < 0 || (d->type == OPT_INT && v != floor(v))) return npi_io_fail(err, NP_EINVAL, "%s: '%s' is not a%s number", where, text, d->type == OPT_INT ? " whole" : "");
+        if (number(text, &v) < 0 || (d->type == OPT_INT && v != floor(v)))
+            return npi_io_fail(err, NP_EINVAL, "%s: '%s' is not a%s number", where, text, d->type == OPT_INT ? " whole" : "");
         if (v < d->min || v > d->max) return npi_io_fail(err, NP_EINVAL, "%s: %s is outside of %g to %g", where, text, d->min, d->max);
         return 0;
     default:
@@ -339,7 +341,8 @@ void opts_print_config(const struct opts *o, FILE *f) {
     for (int i = 0; o->defs[i].name; i++) {
         const struct opt_value *const v = &o->v[i];
         const char *const text = v->text ? v->text : o->defs[i].fallback;
-        fprintf(f, "%-16s = %-24s ; %s%s%s%s\n", o->defs[i].name, text ? text : o->defs[i].type == OPT_BOOL ? "no" : "(unset)", from[v->origin], v->text ? " (" : "",
+        fprintf(f, "%-16s = %-24s ; %s%s%s%s\n", o->defs[i].name, text ? text : o->defs[i].type == OPT_BOOL ? "no" : "(unset)", from[v->origin],
+                v->text ? " (" : "",
                 v->text ? v->where : "", v->text ? ")" : "");
     }
 }

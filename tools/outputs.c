@@ -24,7 +24,7 @@ struct job {
     char text[80];
 };
 
-#define N_JOBS 4
+#define N_JOBS 2
 struct outputs {
     struct text_output text[2];
     int n_text;

