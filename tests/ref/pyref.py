@@ -35,8 +35,9 @@ def iou(a, b):
 
 
 class Planes:
-    """A picture as the decoder left it (yuv420p, limited range), sampled the way src/vision/vision.h says, in double precision: bilinear
-    up to two source pixels a net pixel, box average beyond, chroma on its own grid, centre outside the picture: pad (0)."""
+    """A picture as the decoder left it (yuv420p, limited range), sampled by the rule that src/vision/vision.h states, in double precision:
+    bilinear up to two source pixels a net pixel, box average beyond, weights in steps of 1/256, chroma on its own grid, centre
+    outside the picture: pad (0). The steps matter: one last bit of one input byte can move a box of the 8-bit detector."""
 
     MATRIX = {601: (1.402, 0.344136, 0.714136, 1.772), 709: (1.5748, 0.187324, 0.468124, 1.8556)}
 
@@ -53,13 +54,16 @@ class Planes:
             c = start + (i + 0.5) * step
             if step <= 2:
                 f = math.floor(c - 0.5)
-                t = c - 0.5 - f
+                t = np.rint((c - 0.5 - f) * 256) / 256
                 w[i, min(max(f, 0), size - 1)] += 1 - t
                 w[i, min(max(f + 1, 0), size - 1)] += t
             else:
                 a, b = c - step / 2, c + step / 2
-                for k in range(math.floor(a), math.ceil(b)):
-                    w[i, min(max(k, 0), size - 1)] += max(0.0, min(b, k + 1) - max(a, k)) / step
+                before, last = 0, math.ceil(b) - 1
+                for k in range(math.floor(a), last + 1):  # differences of the rounded running share: they sum to one
+                    upto = 256 if k == last else np.rint(256 * (k + 1 - a) / step)
+                    w[i, min(max(k, 0), size - 1)] += (upto - before) / 256
+                    before = upto
         return w
 
     def sample(self, x0, y0, s, n):
