@@ -96,7 +96,8 @@ class Pipeline:
         self.pose_in = self.pose.get_input_details()[0]["index"]
         self.pose_out = {int(np.prod(d["shape"])): d["index"] for d in self.pose.get_output_details()}
 
-    def detect(self, rgb):
+    def detect(self, rgb, flips=0):
+        """Boxes x0 y0 x1 y1 score. flips: so many bytes of the net input get their last bit turned (to see what that does)."""
         h, w = rgb.shape[:2]
         s = self.side / max(h, w)
         if isinstance(rgb, Planes):
@@ -106,6 +107,9 @@ class Pipeline:
             small = cv2.resize(rgb, (nw, nh), interpolation=cv2.INTER_AREA if s < 0.5 else cv2.INTER_LINEAR)
             net = np.zeros((self.side, self.side, 3), np.uint8)
             net[:nh, :nw] = small
+        if flips:
+            at = np.random.default_rng(0).integers(0, net.size, flips)
+            net.reshape(-1)[at] ^= 1
         self.det.set_tensor(self.det_in, net[None])
         self.det.invoke()
         score = self.det.get_tensor(self.det_scores)[0, :, 0]
