@@ -265,7 +265,7 @@ static void summarize(struct run *run, int interrupted, int n_failed) {
 
 static int work(struct run *run) {
     struct np_error e = { 0 };
-    int r = reader_start(&run->reader, run->source, run->live, &e);
+    int r = reader_start(&run->reader, run->source, run->live, &stop_flag, &e);
     if (r < 0) return tool_fail(EXIT_RUNTIME, &e);
     run->stats.start_ns = npi_io_now_ns();
     run->stats.n_total = run->source->info.n_frames;

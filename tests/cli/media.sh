@@ -67,6 +67,10 @@ cp "$T/whole.mp4" "$T/bad.mp4"
 for at in 9000 12000 15000; do head -c 600 /dev/urandom | dd of="$T/bad.mp4" bs=1 seek=$at conv=notrunc 2>/dev/null; done
 expect 0 "" quick -i "$T/bad.mp4" --save-json "$T/o.jsonl"
 [ "$(wc -l <"$T/o.jsonl")" -gt 5 ] || fail "few frames from a corrupt file"
+# A file in live mode takes its own time and may skip frames: what was handled and what was skipped is all there was.
+quick -i "$T/h264.mp4" --live --json-summary >"$T/s.json" || fail "live mode"
+equal "$(python3 -c "import json, sys; s = json.load(open(sys.argv[1])); print(s['frames'] + s['skipped'], s['mode'], s['seconds'] > 0.3)" "$T/s.json")" \
+    "5 live True" "live mode"
 # Standard input.
 quick -q -i - --save-json "$T/o.jsonl" <"$T/h264_444.mkv" || fail "reading a pipe"
 equal "$(wc -l <"$T/o.jsonl")" 6 "lines from a pipe"

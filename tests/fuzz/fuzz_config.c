@@ -32,5 +32,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (s && !*s) abort();
     }
     opts_free(&o);
+    free(text);
     return 0;
 }
