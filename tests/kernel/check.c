@@ -21,6 +21,11 @@ CK_FAMILIES(DECLARE)
 #define ENTRY(name) &ck_##name,
 static const struct ck_family *const families[] = { CK_FAMILIES(ENTRY) NULL };
 
+#if defined(__SANITIZE_ADDRESS__)
+enum { under_asan = 1 };
+#else
+enum { under_asan = 0 };
+#endif
 static sigjmp_buf crash_jmp;
 
 static void on_crash(int sig) {
@@ -170,9 +175,7 @@ int main(int argc, char **argv) {
     struct args a = { .seed = 1 };
     if (parse(argc, argv, &a, &priv)) return 2;
     setvbuf(stdout, NULL, _IOLBF, 0);
-#if !defined(__SANITIZE_ADDRESS__)
-    catch_crashes(); /* under ASan its own report says more */
-#endif
+    if (!under_asan) catch_crashes(); /* its own report says more */
     struct ck c = { .k = &table, .ref = &ref, .priv = &priv };
     npi_kernels_init(&ref, 0);
     if (a.bench) ck_bench_header(&c);

@@ -19,6 +19,7 @@
 #undef TILES
 #undef DW_ENTRY
 #define V f32x8
+#undef DW_16 /* 8 pixels are enough for ymm; 40 KiB less code */
 #define VN(op) f32x8_##op
 #define VL 8
 #define TN(name) name##_8
