@@ -5,11 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Dimensions of 0 do not hide an overflow of the others: strides multiply those too. */
 size_t npi_view_bytes(const struct npi_view *v) {
     size_t n = np_dtype_size(v->dtype);
-    for (int i = 0; i < v->rank; i++)
-        if (v->d[i] < 0 || npi_mul_overflow(n, (size_t)v->d[i], &n)) return SIZE_MAX / 4;
-    return n;
+    int empty = 0;
+    for (int i = 0; i < v->rank; i++) {
+        empty |= v->d[i] == 0;
+        if (v->d[i] < 0 || npi_mul_overflow(n, v->d[i] ? (size_t)v->d[i] : 1, &n) || n > SIZE_MAX / 4) return SIZE_MAX / 4;
+    }
+    return empty ? 0 : n;
 }
 
 int npi_view_same_shape(const struct npi_view *a, const struct npi_view *b) {
