@@ -29,7 +29,7 @@ static int read_all(const uint8_t *p, size_t n, int64_t *sum) {
     size_t len;
     *sum = 0;
     if (npi_fb_open(&b, p, n, "TEST", &root) < 0) return -1;
-    *sum = npi_fb_i32(&root, 0, 100) + npi_fb_i32(&root, 1, 1000) + npi_fb_i32(&root, 9, 10000);
+    *sum = (int64_t)npi_fb_i32(&root, 0, 100) + npi_fb_i32(&root, 1, 1000) + npi_fb_i32(&root, 9, 10000);
     const struct npi_fb_vec v = npi_fb_vec(&root, 2, 2), tables = npi_fb_vec(&root, 4, 4);
     for (uint32_t i = 0; i < v.n; i++) *sum += npi_fb_uint(&v, i);
     const char *s = npi_fb_str(&root, 3, &len);
