@@ -13,7 +13,7 @@
 #include "ops/walk.h"
 #include "plan/bind_elem.h"
 
-enum { PIECE_BYTES = 32 << 10, TASK_BYTES = 64 << 10, MAX_OUTER = NPI_COPY_RANK };
+enum { PIECE_BYTES = 32 << 10, TASK_BYTES = 64 << 10, MATRIX_ROWS = 1024, MAX_OUTER = NPI_COPY_RANK };
 
 struct copy {
     int src_id;                     /* tensor, or -1: `fill` */
@@ -22,7 +22,7 @@ struct copy {
     /* leaf: n items of `item` bytes, or with `fn` a matrix of n columns and `rows` rows */
     int64_t n, piece, pieces, lds, lss, item;
     npi_transpose_fn fn;
-    int64_t rows, row_ss;
+    int64_t rows, row_ss, row_piece, row_pieces;
     const uint8_t *table;           /* [256] or NULL */
     /* loops */
     int outer;
@@ -70,13 +70,20 @@ static void run(const struct npi_step *s, const struct npi_exec *e, int task, in
     const char *const src = (c->src_id < 0 ? c->fill : (const char *)e->ptr[c->src_id]) + c->src_off;
     for (; u < last; u++) {
         const int64_t from = u % c->pieces * c->piece, n = c->n - from < c->piece ? c->n - from : c->piece;
-        int64_t rest = u / c->pieces, to = from * c->lds, at = from * c->lss;
+        int64_t rest = u / c->pieces, to = from * c->lds, at = from * c->lss, rows = c->rows;
+        if (c->fn) {
+            const int64_t row = rest % c->row_pieces * c->row_piece;
+            rest /= c->row_pieces;
+            rows = c->rows - row < c->row_piece ? c->rows - row : c->row_piece;
+            to += row * c->item;
+            at += row * c->row_ss;
+        }
         for (int i = c->outer - 1; i >= 0; i--) {
             to += rest % c->d[i] * c->ds[i];
             at += rest % c->d[i] * c->ss[i];
             rest /= c->d[i];
         }
-        if (c->fn) c->fn(dst + to, c->lds, src + at, c->row_ss, (size_t)c->rows, (size_t)n);
+        if (c->fn) c->fn(dst + to, c->lds, src + at, c->row_ss, (size_t)rows, (size_t)n);
         else copy_items(p, c, dst + to, src + at, n);
     }
 }
@@ -116,11 +123,13 @@ static void plan_copy(const struct npi_kernels *k, struct copy *c, int64_t *d, i
         c->ss[c->outer++] = ss[i];
         c->units *= d[i];
     }
-    const int64_t column = c->fn ? c->rows * size : c->item;
+    c->row_piece = c->rows < MATRIX_ROWS ? c->rows : MATRIX_ROWS;
+    c->row_pieces = c->fn ? (c->rows + c->row_piece - 1) / c->row_piece : 1;
+    const int64_t column = c->fn ? c->row_piece * size : c->item;
     c->piece = column < PIECE_BYTES ? PIECE_BYTES / column : 1;
     if (c->fn) c->piece = (c->piece + 15) / 16 * 16;
     c->pieces = (c->n + c->piece - 1) / c->piece;
-    c->units *= c->pieces;
+    c->units *= c->pieces * c->row_pieces;
     const int64_t unit = column * (c->n < c->piece ? c->n : c->piece);
     c->units_per_task = unit < TASK_BYTES ? TASK_BYTES / unit : 1;
 }
