@@ -13,8 +13,8 @@ right. Allowed for us, against the plain kernels:
   differ by whole steps that grow on their way. Allowed: mean difference 1.5 yardsticks + a tenth of a step, largest difference
   2 yardsticks + 2 steps, where a step is that of the quantization nearest to the output. Ours is measured from the nearer of the two
   peers: in a list of detections one step changes who comes first. MoveNet's joints count where both peers are sure of them (score
-  over .3), for the place of a joint that isn't there is the largest of many small numbers and jumps; their scores pass a coarse
-  quantization (a step of the logits is .28, up to .07 of the score) and are compared by their mean.
+  over .3), for the place of a joint that isn't there is the largest of many small numbers and jumps. Their scores are read where the
+  peers are unsure too (picking by the peers' score would bias it against us), as logits, whose step is .28, and by their mean.
 
 Runs at different thread counts of one level must agree to the bit: threads split work, they do not reorder sums. The first photo
 goes through every level, the second through the best one.
@@ -27,6 +27,7 @@ import tempfile
 
 SHARED = os.environ.get("NEXTPOSE_SHARED", "")
 EPS = 2.0 ** -23
+LOGIT_STEP = .28  # of MoveNet's int8 score map
 PHOTOS = ["pifpaf_000000081988.jpg", "mmpose_000000000785.jpg"]
 # name: (file, layout of the input)
 MODELS = {
@@ -197,12 +198,13 @@ def differences(a, b):
 
 def judge_joints(peer, k, ref, fast, got):
     """[..., (y, x, score)]"""
+    ref_logit, fast_logit, got_logit = (np.log(p / (1 - p)) for p in (np.clip(v[..., 2], 1 / 256, 255 / 256) for v in (ref, fast, got)))
     keep = (ref[..., 2] > .3) & (fast[..., 2] > .3)
     ref, fast, got = ref[keep], fast[keep], got[keep]
     d = min(differences(ref[:, :2], got[:, :2])[0], differences(fast[:, :2], got[:, :2])[0])
     allowed = 2 * differences(ref[:, :2], fast[:, :2])[0] + 2 * peer.step[k]
-    score = min(differences(ref[:, 2], got[:, 2])[1], differences(fast[:, 2], got[:, 2])[1])
-    return len(ref) >= 5 and d <= allowed and score <= 1.5 * differences(ref[:, 2], fast[:, 2])[1] + .07, d, allowed
+    score = min(differences(ref_logit, got_logit)[1], differences(fast_logit, got_logit)[1])
+    return len(ref) >= 5 and d <= allowed and score <= 1.5 * differences(ref_logit, fast_logit)[1] + .1 * LOGIT_STEP, d, allowed
 
 
 def judge(peer, k, ref, fast, got):
