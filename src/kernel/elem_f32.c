@@ -41,6 +41,17 @@ static void softmax_c(float *y, const float *x, size_t rows, size_t n) {
     }
 }
 
+static void layer_norm_c(float *y, const float *x, size_t rows, size_t n, const float *scale, const float *bias, float eps, int rms) {
+    for (; rows--; x += n, y += n) {
+        double mean = 0, var = 0;
+        for (size_t i = 0; i < n && !rms; i++) mean += x[i];
+        mean /= (double)n;
+        for (size_t i = 0; i < n; i++) var += (x[i] - mean) * (x[i] - mean);
+        const double inv = 1 / sqrt(var / (double)n + eps);
+        for (size_t i = 0; i < n; i++) y[i] = (float)((x[i] - mean) * inv * scale[i] + bias[i]);
+    }
+}
+
 void npi_elem_f32_init(struct npi_elem_f32 *k, unsigned cpu) {
     *k = (struct npi_elem_f32){
 #define ROW(name, expr) .bin[NPI_BIN_##name] = { vv_##name, vs_##name, vc_##name },
@@ -50,6 +61,7 @@ void npi_elem_f32_init(struct npi_elem_f32 *k, unsigned cpu) {
         NPI_MAP_F32_LIST(ROW)
 #undef ROW
         .softmax = softmax_c,
+        .layer_norm = layer_norm_c,
     };
 #if defined(__x86_64__)
     if (cpu & NPI_CPU_AVX2) npi_elem_f32_init_avx2(k);

@@ -6,6 +6,7 @@
  *   bin[op].vc   y[r*n + i] = clamp(x[r*n + i] op z[i], lo, hi), r < rows   a value a channel
  *   map[op]      y[i] = f(x[i]; a, b)
  *   softmax      each of `rows` rows of n: e^(x - max) / sum
+ *   layer_norm   each row: (x - mean) / sqrt(variance + eps) * scale[i] + bias[i]; rms: the mean counts as 0
  *
  * y may be x or z (where z is as long). NaN passes through clamps, and spreads in Min and Max. Vectors may be read, and
  * are not written, up to NPI_TAIL bytes behind their end. */
@@ -72,6 +73,7 @@ struct npi_elem_f32 {
     } bin[NPI_BIN_COUNT];
     void (*map[NPI_MAP_COUNT])(float *y, const float *x, size_t n, float a, float b);
     void (*softmax)(float *y, const float *x, size_t rows, size_t n);
+    void (*layer_norm)(float *y, const float *x, size_t rows, size_t n, const float *scale, const float *bias, float eps, int rms);
 };
 void npi_elem_f32_init(struct npi_elem_f32 *k, unsigned cpu);
 #endif

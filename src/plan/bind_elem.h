@@ -7,6 +7,7 @@
 int npi_bind_binary_f32(struct npi_binder *b, const struct npi_node *n, struct npi_step *s);
 int npi_bind_unary_f32(struct npi_binder *b, const struct npi_node *n, struct npi_step *s);
 int npi_bind_softmax_f32(struct npi_binder *b, const struct npi_node *n, struct npi_step *s);
+int npi_bind_norm_f32(struct npi_binder *b, const struct npi_node *n, struct npi_step *s); /* LayerNorm, RMSNorm */
 int npi_bind_reduce_f32(struct npi_binder *b, const struct npi_node *n, struct npi_step *s);
 int npi_bind_arg(struct npi_binder *b, const struct npi_node *n, struct npi_step *s); /* ArgMax, ArgMin: f32, i8, u8 */
 int npi_bind_binary_q8(struct npi_binder *b, const struct npi_node *n, struct npi_step *s); /* what bind_add_q8 leaves */

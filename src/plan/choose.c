@@ -20,6 +20,7 @@ static const npi_bind_fn binders[] = {
     npi_bind_binary_f32,
     npi_bind_unary_f32,
     npi_bind_softmax_f32,
+    npi_bind_norm_f32,
     npi_bind_reduce_f32,
     npi_bind_arg,
     npi_bind_move,

@@ -87,6 +87,23 @@ static void softmax(struct ck *c, void (*fn)(float *, const float *, size_t, siz
     }
 }
 
+typedef void (*layer_norm_fn)(float *, const float *, size_t, size_t, const float *, const float *, float, int);
+static void layer_norm(struct ck *c, layer_norm_fn fn, layer_norm_fn ref) {
+    for (int i = 1; i < 80; i++) {
+        const size_t rows = (size_t)ck_range(c, 1, 3), n = (size_t)(i < 60 ? i : ck_range(c, 60, 1000));
+        ck_case(c, "rows=%zu n=%zu%s", rows, n, i % 4 ? "" : " rms");
+        float *x = ck_in(c, rows * n * 4, 4), *scale = ck_in(c, n * 4, 4), *bias = ck_in(c, n * 4, 4), *got = ck_out(c, rows * n * 4, 4), *want = ck_out(c, rows * n * 4, 4);
+        for (size_t k = 0; k < rows * n; k++) x[k] = 2 + 3 * ck_randf(c);
+        ck_fill_f32(c, scale, n, CK_NORMAL);
+        ck_fill_f32(c, bias, n, CK_NORMAL);
+        ref(want, x, rows, n, scale, bias, 1e-3f, i % 4 == 0);
+        if (i % 2) memcpy(got, x, rows * n * 4);
+        fn(got, i % 2 ? got : x, rows, n, scale, bias, 1e-3f, i % 4 == 0);
+        /* The mean of n values up to 5 is off by (n / 8 + 4) roundings of 5, and 1 / sqrt(eps) = 32 at most makes it larger. */
+        ck_near_f32(c, got, want, rows * n, NULL, 32 * 5 * (4 + (float)n / 8) * FLT_EPSILON);
+    }
+}
+
 static const char *const bin_names[] = {
 #define NAME(name, expr) #name,
     NPI_BIN_F32_LIST(NAME)
@@ -107,6 +124,7 @@ static void check(struct ck *c) {
     for (int i = 0; i < NPI_MAP_COUNT; i++)
         if (ck_fn(c, map_names[i], k->map[i], ref->map[i])) map(c, i, k->map[i], ref->map[i]);
     if (ck_fn(c, "softmax", k->softmax, ref->softmax)) softmax(c, k->softmax, ref->softmax);
+    if (ck_fn(c, "layer_norm", k->layer_norm, ref->layer_norm)) layer_norm(c, k->layer_norm, ref->layer_norm);
 }
 
 struct job { const struct npi_elem_f32 *k; float *y, *x, *z; size_t n; };

@@ -234,6 +234,25 @@ static void softmax(void **state) {
     ENOUGH(sum, "softmax");
 }
 
+static void norms(void **state) {
+    (void)state;
+    struct tally sum = { 0, 0 };
+    for (int i = 0; i < 120; i++) {
+        struct trial t;
+        begin(&t, i % 3 ? NPI_OP_LAYER_NORM : NPI_OP_RMS_NORM);
+        int64_t d[3];
+        dims(d, 3, 20);
+        t.in[t.n_in++] = tensor(&t, NP_F32, 3, d, 0, 0);
+        t.node.a.norm.axis = rnd(1, 2);
+        t.node.a.norm.eps = .01f;
+        const int64_t n = (t.node.a.norm.axis == 1 ? d[1] : 1) * d[2], one = 1;
+        if (rnd(0, 3)) t.in[t.n_in++] = tensor(&t, NP_F32, 1, rnd(0, 4) ? &n : &one, 1, 0);
+        if (t.n_in == 2 && t.node.op == NPI_OP_LAYER_NORM) t.in[t.n_in++] = tensor(&t, NP_F32, 1, &n, 1, 0);
+        end(&t, &sum, 4e-5);
+    }
+    ENOUGH(sum, "norms");
+}
+
 static void shuffle(int *p, int n) {
     for (int i = 0; i < n; i++) p[i] = i;
     for (int i = n - 1; i > 0; i--) {
@@ -305,6 +324,6 @@ static int seed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = { cmocka_unit_test_setup(binary, seed), cmocka_unit_test_setup(unary, seed), cmocka_unit_test_setup(reductions, seed),
-                                        cmocka_unit_test_setup(softmax, seed), cmocka_unit_test_setup(moves, seed) };
+                                        cmocka_unit_test_setup(softmax, seed), cmocka_unit_test_setup(norms, seed), cmocka_unit_test_setup(moves, seed) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,17 +108,18 @@ NPI_INLINE V elu(V x, V a) {
     }
 NPI_MAP_F32_LIST(MAP)
 
-/* The lanes behind the end take part as -inf: they change neither the maximum nor the sum. */
-NPI_INLINE V load_part(const float *p, size_t n) {
-    float t[VL];
-    for (int i = 0; i < VL; i++) t[i] = (size_t)i < n ? p[i] : -INFINITY;
-    return VN(load)(t);
+/* The first n lanes of what is at p, `other` in the rest; n may be 0. */
+NPI_INLINE V part(const float *p, size_t n, float other) {
+    static const float lane[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+    return n ? VN(lt)(VN(load)(lane), K((float)n), VN(load)(p), K(other)) : K(other);
 }
+
+/* The lanes behind the end take part as -inf: they change neither the maximum nor the sum. */
 static void softmax(float *y, const float *x, size_t rows, size_t n) {
     const size_t whole = n / VL * VL;
     for (; rows--; x += n, y += n) {
-        const V rest = load_part(x + whole, n - whole);
-        V top = rest, sum = K(0);
+        const V rest = part(x + whole, n - whole, -INFINITY);
+        V top = rest, sum = K(0), last = sum;
         for (size_t i = 0; i < whole; i += VL) top = VN(max)(top, VN(load)(x + i));
         const float t = HMAX(top);
         for (size_t i = 0; i < whole; i += VL) {
@@ -126,10 +127,38 @@ static void softmax(float *y, const float *x, size_t rows, size_t n) {
             VN(store)(y + i, e);
             sum = VN(add)(sum, e);
         }
-        const V last = VN(exp)(VN(sub)(rest, K(t)));
+        if (whole < n) last = VN(exp)(VN(sub)(rest, K(t)));
         const V k = K(1 / HSUM(VN(add)(sum, last)));
         for (size_t i = 0; i < whole; i += VL) VN(store)(y + i, VN(mul)(VN(load)(y + i), k));
         if (whole < n) VN(store_n)(y + whole, VN(mul)(last, k), (int)(n - whole));
+    }
+}
+
+static void layer_norm(float *y, const float *x, size_t rows, size_t n, const float *scale, const float *bias, float eps, int rms) {
+    const size_t whole = n / VL * VL;
+    for (; rows--; x += n, y += n) {
+        V sum = K(0), mean = sum, var = sum;
+        if (!rms) {
+            sum = part(x + whole, n - whole, 0);
+            for (size_t i = 0; i < whole; i += VL) sum = VN(add)(sum, VN(load)(x + i));
+            mean = K(HSUM(sum) / (float)n);
+        }
+        for (size_t i = 0; i < whole; i += VL) {
+            const V d = VN(sub)(VN(load)(x + i), mean);
+            var = VN(fma)(d, d, var);
+        }
+        if (whole < n) {
+            float t[VL];
+            VN(store)(t, VN(sub)(VN(load)(x + whole), mean));
+            const V d = part(t, n - whole, 0);
+            var = VN(fma)(d, d, var);
+        }
+        const V inv = K(1 / sqrtf(HSUM(var) / (float)n + eps));
+        for (size_t i = 0; i < n; i += VL) {
+            const V v = VN(fma)(VN(mul)(VN(sub)(VN(load)(x + i), mean), inv), VN(load)(scale + i), VN(load)(bias + i));
+            if (i < whole) VN(store)(y + i, v);
+            else VN(store_n)(y + i, v, (int)(n - i));
+        }
     }
 }
 
@@ -141,4 +170,5 @@ static const struct npi_elem_f32 table = {
     NPI_MAP_F32_LIST(ROW)
 #undef ROW
     .softmax = softmax,
+    .layer_norm = layer_norm,
 };

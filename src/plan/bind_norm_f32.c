@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Softmax of floats. Along the last axis: a kernel over rows. Along another: down the columns, many side by side, with the
+/* Softmax, LayerNorm and RMSNorm of floats. Softmax along the last axis, and the norms: a kernel over rows. Along another axis: down the columns, many side by side, with the
  * binary kernels (as heads do that take a softmax over 16 bins of 8400 boxes). */
 #include <math.h>
 #include <string.h>
@@ -61,6 +61,54 @@ int npi_bind_softmax_f32(struct npi_binder *b, const struct npi_node *n, struct 
     if (tasks > 1 << 30) return 0;
     s->kernel = p->inner == 1 ? "softmax_f32" : "softmax_f32_columns";
     s->run = p->inner == 1 ? run_rows : run_columns;
+    s->n_tasks = (int)tasks;
+    s->params = p;
+    s->inplace_of = 0;
+    return 1;
+}
+
+struct norm {
+    const struct npi_elem_f32 *k;
+    int x, y, rms;
+    int64_t rows, n, rows_per_task;
+    const float *scale, *bias;
+    float eps;
+};
+
+static void run_norm(const struct npi_step *s, const struct npi_exec *e, int task, int worker) {
+    const struct norm *const p = s->params;
+    const int64_t first = task * p->rows_per_task, m = p->rows - first < p->rows_per_task ? p->rows - first : p->rows_per_task;
+    p->k->layer_norm((float *)e->ptr[p->y] + first * p->n, (const float *)e->ptr[p->x] + first * p->n, (size_t)m, (size_t)p->n, p->scale, p->bias, p->eps, p->rms);
+}
+
+/* The n values of constant input i, `none` where it is absent; NULL: not a constant, or out of memory. */
+static const float *norm_param(struct npi_binder *b, const struct npi_node *n, int i, int64_t count, float none) {
+    const struct npi_view *const v = i < n->n_in ? npi_bind_view(b, n->in[i]) : NULL;
+    if (v && !v->data) return NULL;
+    float *const p = npi_arena_array(b->mem, float, count + NPI_TAIL / (int64_t)sizeof(float));
+    const int64_t have = v ? npi_view_count(v) : 0;
+    for (int64_t k = 0; p && k < count; k++) p[k] = none;
+    for (int64_t k = 0; p && v && k < count; k++) memcpy(&p[k], (const char *)v->data + (have == 1 ? 0 : k) * (int64_t)sizeof *p, sizeof *p);
+    return p;
+}
+
+int npi_bind_norm_f32(struct npi_binder *b, const struct npi_node *n, struct npi_step *s) {
+    const struct npi_view *const x = npi_bind_view(b, n->in[0]);
+    if ((n->op != NPI_OP_LAYER_NORM && n->op != NPI_OP_RMS_NORM) || n->n_out != 1 || n->act.kind || x->data || npi_view_count(x) < 1) return 0;
+    for (int i = 0; i < n->n_in; i++)
+        if (n->in[i] >= 0 && !npi_plain_f32(npi_bind_view(b, n->in[i]))) return 0;
+    if (!npi_plain_f32(npi_bind_view(b, n->out[0]))) return 0;
+    struct norm q = { .k = &b->k->elem_f32, .x = n->in[0], .y = n->out[0], .rms = n->op == NPI_OP_RMS_NORM, .n = 1, .eps = n->a.norm.eps };
+    for (int i = n->a.norm.axis < 0 ? n->a.norm.axis + x->rank : n->a.norm.axis; i < x->rank; i++) q.n *= x->d[i];
+    q.rows = npi_view_count(x) / q.n;
+    q.rows_per_task = q.n < ROWS_BLOCK ? ROWS_BLOCK / q.n : 1;
+    const int64_t tasks = (q.rows + q.rows_per_task - 1) / q.rows_per_task;
+    if (tasks > 1 << 30 || !(q.scale = norm_param(b, n, 1, q.n, 1)) || !(q.bias = norm_param(b, n, 2, q.n, 0))) return 0;
+    struct norm *const p = npi_arena_alloc(b->mem, sizeof *p);
+    if (!p) return npi_fail(b->err, NP_ENOMEM, "out of memory while planning");
+    *p = q;
+    s->kernel = q.rms ? "rms_norm_f32" : "layer_norm_f32";
+    s->run = run_norm;
     s->n_tasks = (int)tasks;
     s->params = p;
     s->inplace_of = 0;
