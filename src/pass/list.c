@@ -5,6 +5,7 @@
 const struct npi_pass npi_passes[] = {
     { "dce", npi_pass_dce },
     { "slice", npi_pass_slice },
+    { "idiom", npi_pass_idiom },
     { "layout", npi_pass_layout },
     { "affine", npi_pass_affine },
     { "fuse-act", npi_pass_fuse_act },

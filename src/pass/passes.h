@@ -4,6 +4,7 @@
 #define NPI_PASS_PASSES_H
 #include "ir/graph.h"
 int npi_pass_dce(struct npi_graph *g, struct np_error *err);
+int npi_pass_idiom(struct npi_graph *g, struct np_error *err);   /* Gelu, Mish, LayerNorm that are spelled out */
 int npi_pass_layout(struct npi_graph *g, struct np_error *err);  /* channels-last: sinks and cancels transposes */
 int npi_pass_affine(struct npi_graph *g, struct np_error *err);  /* per-channel Mul/Add (batch norm) into convolutions */
 int npi_pass_fuse_act(struct npi_graph *g, struct np_error *err);/* x*sigmoid(x), hard-swish; activations behind convolutions */

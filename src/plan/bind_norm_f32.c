@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Softmax, LayerNorm and RMSNorm of floats. Softmax along the last axis, and the norms: a kernel over rows. Along another axis: down the columns, many side by side, with the
- * binary kernels (as heads do that take a softmax over 16 bins of 8400 boxes). */
+/* Softmax, LayerNorm and RMSNorm of floats along the last axis: a kernel over rows. Softmax along another axis: down the columns,
+ * many side by side, with the binary kernels (as heads do that take a softmax over 16 bins of 8400 boxes). */
 #include <math.h>
 #include <string.h>
 
