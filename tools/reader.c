@@ -49,7 +49,7 @@ int reader_start(struct reader *r, struct npi_source *s, int live, const atomic_
     r->first_pts_ns = -1;
     r->source = s;
     r->live = live;
-    queue_init(&r->q, live ? 1 : 2);
+    queue_init(&r->q, 1);
     if (pthread_create(&r->thread, NULL, reader_main, r) == 0) return 0;
     queue_destroy(&r->q);
     return npi_io_fail(err, NP_ENOMEM, "cannot start a thread");

@@ -137,16 +137,18 @@ def pipeline():
 def start():
     det, pose = os.path.join(args.models, "efficientdet_lite0_int8.tflite"), os.path.join(args.models, "pose_landmark_full.tflite")
     base = [args.nextpose, "run", "--detector", det, "--model", pose, "--quiet"]
-    walls = []
+    walls, firsts = [], []
     for _ in range(10):
         t = time.perf_counter()
         subprocess.run(base + ["-i", args.photo, "--save-json", os.devnull], check=True)
         walls.append((time.perf_counter() - t) * 1e3)
+        cmd = [args.nextpose, "run", "--detector", det, "--model", pose, "--json-summary", "-i", args.photo, "--save-json", os.devnull]
+        firsts.append(json.loads(subprocess.run(cmd, check=True, capture_output=True, text=True).stdout.strip().splitlines()[-1])["first_pose_ms"])
     with tempfile.TemporaryDirectory() as tmp:
-        def peak(extra):
-            pid = os.spawnv(os.P_NOWAIT, args.nextpose, base + extra)
-            _, _, ru = os.wait4(pid, 0)
-            return ru.ru_maxrss / 1024
+        def peak(extra):  # its own high-water mark: the kernel's figure for a child begins with the memory of this process
+            cmd = [args.nextpose, "run", "--detector", det, "--model", pose, "--json-summary"] + extra
+            out = subprocess.run(cmd, check=True, capture_output=True, text=True).stdout.strip().splitlines()[-1]
+            return json.loads(out)["peak_memory_kb"] / 1024
         json_only = peak(["-i", args.clip, "--save-json", os.devnull])
         video = peak(["-i", args.clip, "--save-json", os.devnull, "--save-video", os.path.join(tmp, "o.mp4")])
         size = 0
@@ -155,8 +157,8 @@ def start():
             shutil.copy(f, to)
             subprocess.run(["strip", to], check=True)
             size += os.path.getsize(to)
-    results["start"] = {"photo_wall_ms_min": min(walls), "photo_wall_ms_median": statistics.median(walls), "peak_mb": json_only, "peak_mb_with_video": video, "bytes": size}
-    print(f"\nexec to exit on a photo (first pose written): {min(walls):.0f} ms at best, median {statistics.median(walls):.0f} (target under 150)")
+    results["start"] = {"first_pose_ms_min": min(firsts), "first_pose_ms_median": statistics.median(firsts), "photo_wall_ms_min": min(walls), "photo_wall_ms_median": statistics.median(walls), "peak_mb": json_only, "peak_mb_with_video": video, "bytes": size}
+    print(f"\nphoto with 5 people: exec to first pose {min(firsts):.0f} ms at best, median {statistics.median(firsts):.0f} (target under 150); exec to exit {min(walls):.0f}, median {statistics.median(walls):.0f}")
     print(f"peak memory on the clip: {json_only:.0f} MB, with annotated video {video:.0f} MB (target under 150); command + library stripped {size / 1e6:.2f} MB (target under 3)")
 
 

@@ -19,12 +19,17 @@ struct np_session {
     const struct np_model *model;
     struct np_pool *pool;
     char *block;                /* arena + scratch of all workers, one allocation */
+    int borrowed;               /* block belongs to somebody else */
     void **ptr;                 /* [n_tensors] */
     struct npi_exec exec;
     int profile;
     int64_t *step_ns;           /* [n_steps] */
 };
 
+/* Bytes of a session's block, and np_session_open in a block of at least as many that the caller owns (64-byte aligned). Sessions that share a block
+ * must not run at the same time, and outputs of one are gone when the other runs. */
+size_t npi_session_bytes(const struct np_model *m, const struct np_pool *pool);
+int npi_session_open_in(struct np_session **out, const struct np_model *m, struct np_pool *pool, void *block, struct np_error *err);
 /* np_session_run with another pool than the session's own (NULL: on the caller's thread only); it must not have more threads. */
 int npi_session_run_on(struct np_session *s, struct np_pool *pool);
 /* What a caller inside the library may add to loading. */

@@ -33,21 +33,22 @@ static void run_task(void *arg, int task, int worker) {
     fp_leave(fp);
 }
 
-int np_session_open(struct np_session **out, const struct np_model *m, struct np_pool *pool, struct np_error *err) {
-    if (!out || !m) return npi_fail(err, NP_EINVAL, "np_session_open: NULL argument");
+static size_t arena_of(const struct np_model *m) { return npi_align_up(m->plan.arena_bytes, 4096); }
+static size_t stride_of(const struct np_model *m) { return npi_align_up(m->plan.scratch_bytes, NPI_ALIGN) + NPI_TAIL; }
+size_t npi_session_bytes(const struct np_model *m, const struct np_pool *pool) { return arena_of(m) + stride_of(m) * (size_t)npi_pool_threads(pool); }
+
+int npi_session_open_in(struct np_session **out, const struct np_model *m, struct np_pool *pool, void *block, struct np_error *err) {
     const struct npi_plan *const p = &m->plan;
     struct np_session *s = npi_alloc(sizeof *s);
-    const int workers = npi_pool_threads(pool);
-    const size_t stride = npi_align_up(p->scratch_bytes, NPI_ALIGN) + NPI_TAIL;
-    const size_t arena = npi_align_up(p->arena_bytes, 4096);
     if (s) {
         s->ptr = npi_alloc(sizeof *s->ptr * ((size_t)m->graph.n_tensors + 1));
         s->step_ns = npi_alloc(sizeof *s->step_ns * ((size_t)p->n_steps + 1));
-        s->block = npi_alloc(arena + stride * (size_t)workers);
+        s->borrowed = block != NULL;
+        s->block = block ? block : npi_alloc(npi_session_bytes(m, pool));
     }
     if (!s || !s->ptr || !s->step_ns || !s->block) {
         np_session_free(&s);
-        return npi_fail(err, NP_ENOMEM, "%s: out of memory for a session of %zu KiB", m->graph.path, (arena + stride * (size_t)workers) >> 10);
+        return npi_fail(err, NP_ENOMEM, "%s: out of memory for a session of %zu KiB", m->graph.path, npi_session_bytes(m, pool) >> 10);
     }
     s->model = m;
     s->pool = pool;
@@ -55,16 +56,20 @@ int np_session_open(struct np_session **out, const struct np_model *m, struct np
         if (m->graph.tensor[t].v.data) s->ptr[t] = m->graph.tensor[t].v.data;
         else if (p->offset[t] >= 0) s->ptr[t] = s->block + p->offset[t];
     }
-    s->exec = (struct npi_exec){ .ptr = s->ptr, .scratch = s->block + arena, .scratch_stride = stride, .n_workers = workers };
+    s->exec = (struct npi_exec){ .ptr = s->ptr, .scratch = s->block + arena_of(m), .scratch_stride = stride_of(m), .n_workers = npi_pool_threads(pool) };
     *out = s;
     return 0;
+}
+
+int np_session_open(struct np_session **out, const struct np_model *m, struct np_pool *pool, struct np_error *err) {
+    return out && m ? npi_session_open_in(out, m, pool, NULL, err) : npi_fail(err, NP_EINVAL, "np_session_open: NULL argument");
 }
 
 void np_session_free(struct np_session **s) {
     if (!s || !*s) return;
     npi_free((*s)->ptr);
     npi_free((*s)->step_ns);
-    npi_free((*s)->block);
+    if (!(*s)->borrowed) npi_free((*s)->block);
     npi_free(*s);
     *s = NULL;
 }

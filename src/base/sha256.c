@@ -23,12 +23,17 @@ static void block(uint32_t h[8], const uint8_t *p) {
         w[i] = w[i - 16] + (ror(a, 7) ^ ror(a, 18) ^ a >> 3) + w[i - 7] + (ror(b, 17) ^ ror(b, 19) ^ b >> 10);
     }
     memcpy(s, h, sizeof s);
-    for (int i = 0; i < 64; i++) {
-        const uint32_t t1 = s[7] + (ror(s[4], 6) ^ ror(s[4], 11) ^ ror(s[4], 25)) + ((s[4] & s[5]) ^ (~s[4] & s[6])) + K[i] + w[i];
-        const uint32_t t2 = (ror(s[0], 2) ^ ror(s[0], 13) ^ ror(s[0], 22)) + ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
-        memmove(s + 1, s, 7 * sizeof *s);
-        s[4] += t1;
-        s[0] = t1 + t2;
+    /* Eight rounds at a time: instead of moving a..h on by one each round, their names move. */
+    for (int i = 0; i < 64; i += 8) {
+#pragma GCC unroll 8
+        for (int r = 0; r < 8; r++) {
+#define S(k) s[((k) - r) & 7]
+            const uint32_t t1 = S(7) + (ror(S(4), 6) ^ ror(S(4), 11) ^ ror(S(4), 25)) + ((S(4) & S(5)) ^ (~S(4) & S(6))) + K[i + r] + w[i + r];
+            const uint32_t t2 = (ror(S(0), 2) ^ ror(S(0), 13) ^ ror(S(0), 22)) + ((S(0) & S(1)) ^ (S(0) & S(2)) ^ (S(1) & S(2)));
+            S(3) += t1;
+            S(7) = t1 + t2;
+#undef S
+        }
     }
     for (int i = 0; i < 8; i++) h[i] += s[i];
 }

@@ -15,9 +15,15 @@ int npi_worker_open(struct npi_worker *w, const struct npi_net *det, const struc
     w->cpu = cpu;
     w->row_threads = npi_pool_threads(pool);
     int r = 0;
-    if (det && (r = np_session_open(&w->det_session, det->model, pool, err)) >= 0)
+    for (int i = 0; i < 2; i++) {
+        const struct npi_net *n = i ? pose : det;
+        const size_t need = n ? npi_session_bytes(n->model, pool) : 0;
+        if (need > w->block_bytes) w->block_bytes = need;
+    }
+    if (!(w->block = npi_alloc(w->block_bytes))) return npi_fail(err, NP_ENOMEM, "out of memory for %zu KiB of activations", w->block_bytes >> 10);
+    if (det && (r = npi_session_open_in(&w->det_session, det->model, pool, w->block, err)) >= 0)
         r = npi_decoder_open(&w->det_dec, &det->card, det->out, det->n_out, det->in.width, det->in.height, err);
-    if (r >= 0 && pose && (r = np_session_open(&w->pose_session, pose->model, pool, err)) >= 0)
+    if (r >= 0 && pose && (r = npi_session_open_in(&w->pose_session, pose->model, pool, w->block, err)) >= 0)
         r = npi_decoder_open(&w->pose_dec, &pose->card, pose->out, pose->n_out, pose->in.width, pose->in.height, err);
     if (r < 0) npi_worker_close(w);
     return r;
@@ -28,6 +34,7 @@ void npi_worker_close(struct npi_worker *w) {
     np_session_free(&w->pose_session);
     npi_decoder_free(&w->det_dec);
     npi_decoder_free(&w->pose_dec);
+    npi_free(w->block);
     npi_free(w->warp_mem);
     npi_free(w->row_mem);
     memset(w, 0, sizeof *w);

@@ -7,6 +7,7 @@
 
 struct npi_worker {
     const struct npi_net *det, *pose;     /* NULL: none */
+    void *block; size_t block_bytes;      /* activations of both sessions: they run in turn, and outputs are decoded before the other one starts */
     struct np_session *det_session, *pose_session;
     struct npi_decoder *det_dec, *pose_dec;
     unsigned cpu;

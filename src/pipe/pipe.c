@@ -298,7 +298,7 @@ int npi_pipe_open(struct npi_pipe **out, const struct npi_pipe_params *params, s
     pthread_cond_init(&p->done, NULL);
     int r = 0;
     const int threads = p->p.threads < 1 ? 1 : p->p.threads > MAX_THREADS ? MAX_THREADS : p->p.threads;
-    p->n_slots = p->p.mode == NP_MODE_FILE ? threads * 2 + 2 : 2;
+    p->n_slots = p->p.mode == NP_MODE_FILE ? threads + 2 : 2; /* a frame a worker, one being taken out, one being filled */
     p->slot = npi_alloc(sizeof *p->slot * (size_t)p->n_slots);
     if (!p->slot) r = npi_fail(err, NP_ENOMEM, "out of memory");
     for (int i = 0; r >= 0 && i < p->n_slots; i++)
@@ -431,10 +431,6 @@ void npi_pipe_release(struct npi_pipe *p, const struct np_result *r) {
 
 size_t npi_pipe_arena_bytes(const struct npi_pipe *p) {
     size_t n = 0;
-    for (int i = 0; i < p->n_workers; i++) {
-        struct np_model_stats s;
-        if (p->worker[i].det) { np_model_stats(p->worker[i].det->model, &s); n += s.arena_bytes; }
-        if (p->worker[i].pose) { np_model_stats(p->worker[i].pose->model, &s); n += s.arena_bytes; }
-    }
+    for (int i = 0; i < p->n_workers; i++) n += p->worker[i].block_bytes;
     return n;
 }
