@@ -8,6 +8,10 @@
  *   softmax      each of `rows` rows of n: e^(x - max) / sum
  *   layer_norm   each row: (x - mean) / sqrt(variance + eps) * scale[i] + bias[i]; rms: the mean counts as 0
  *
+ * Largest errors of the SIMD versions against libm in double, over every 617th float: Exp 1.2 ulp, Sigmoid 2.3, Tanh 1.3, Erf 2.4, Elu
+ * 3.6; Silu, Gelu, Gelu_tanh and Mish 2.2 * 2^-24 |x| (their tiny values at large negative x have fewer correct digits, or are 0).
+ * Arithmetic and everything in front of Exp in the list gives the bits of C.
+ *
  * y may be x or z (where z is as long). NaN passes through clamps, and spreads in Min and Max. Vectors may be read, and
  * are not written, up to NPI_TAIL bytes behind their end. */
 #ifndef NPI_KERNEL_ELEM_F32_H

@@ -16,11 +16,14 @@ static int infer_block(const struct npi_op_args *a, struct np_error *err) {
     if (b < 1 || b > 4096) return npi_fail(err, NP_EINVAL, "the block size %lld is out of range", (long long)b);
     npi_infer_same(out, in);
     if (a->node->op == NPI_OP_DEPTH_TO_SPACE) {
-        if (in->d[3] % (b * b)) return npi_fail(err, NP_ESHAPE, "%lld channels cannot be split in blocks of %lld x %lld", (long long)in->d[3], (long long)b, (long long)b);
+        if (in->d[3] % (b * b))
+            return npi_fail(err, NP_ESHAPE, "%lld channels cannot be split in blocks of %lld x %lld", (long long)in->d[3], (long long)b, (long long)b);
         out->d[3] = in->d[3] / (b * b);
-        if (__builtin_mul_overflow(in->d[1], b, &out->d[1]) || __builtin_mul_overflow(in->d[2], b, &out->d[2])) return npi_fail(err, NP_ELIMIT, "the output is too large");
+        if (__builtin_mul_overflow(in->d[1], b, &out->d[1]) || __builtin_mul_overflow(in->d[2], b, &out->d[2]))
+            return npi_fail(err, NP_ELIMIT, "the output is too large");
     } else {
-        if (in->d[1] % b || in->d[2] % b) return npi_fail(err, NP_ESHAPE, "the image %s cannot be split in blocks of %lld x %lld", npi_dims_text(in).s, (long long)b, (long long)b);
+        if (in->d[1] % b || in->d[2] % b)
+            return npi_fail(err, NP_ESHAPE, "the image %s cannot be split in blocks of %lld x %lld", npi_dims_text(in).s, (long long)b, (long long)b);
         out->d[1] = in->d[1] / b;
         out->d[2] = in->d[2] / b;
         if (__builtin_mul_overflow(in->d[3], b * b, &out->d[3])) return npi_fail(err, NP_ELIMIT, "the output is too large");

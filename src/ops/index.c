@@ -153,7 +153,8 @@ static int infer_topk(const struct npi_op_args *a, struct np_error *err) {
     const int64_t k = a->node->a.topk.k;
     int axis, r = npi_infer_dtype(a, 0, NPI_M_ANY, err);
     if (r < 0 || (r = npi_infer_axis(a->node->a.topk.axis, in->rank, &axis, err)) < 0) return r;
-    if (k < 0 || k > in->d[axis]) return npi_fail(err, NP_ESHAPE, "k is %lld, but dimension %d of %s has %lld elements", (long long)k, axis, npi_dims_text(in).s, (long long)in->d[axis]);
+    if (k < 0 || k > in->d[axis])
+        return npi_fail(err, NP_ESHAPE, "k is %lld, but dimension %d of %s has %lld elements", (long long)k, axis, npi_dims_text(in).s, (long long)in->d[axis]);
     npi_infer_same(a->out[0], in);
     a->out[0]->d[axis] = k;
     const int hint = a->out[1]->dtype;

@@ -103,7 +103,8 @@ static int infer_concat(const struct npi_op_args *a, struct np_error *err) {
         if (!fits) return npi_fail(err, NP_ESHAPE, "input %d %s does not fit %s along axis %d", k, npi_dims_text(v).s, npi_dims_text(first).s, axis);
         if (__builtin_add_overflow(out->d[axis], v->d[axis], &out->d[axis])) return npi_fail(err, NP_ELIMIT, "the output is too large");
         if ((v->q.n > 1 || first->q.n > 1) && !npi_same_q(&v->q, &first->q)) return npi_fail(err, NP_EUNSUPPORTED, "inputs 0 and %d are quantized along an axis in different ways", k);
-        if ((v->q.n > 0) != (first->q.n > 0)) return npi_fail(err, NP_EUNSUPPORTED, "input %d is %squantized, the first is%s", k, v->q.n ? "" : "not ", v->q.n ? " not" : "");
+        if ((v->q.n > 0) != (first->q.n > 0))
+            return npi_fail(err, NP_EUNSUPPORTED, "input %d is %squantized, the first is%s", k, v->q.n ? "" : "not ", v->q.n ? " not" : "");
     }
     if ((r = npi_infer_move_q(out, first, first->q.axis == axis ? -1 : first->q.axis, err)) < 0) return r;
     return npi_infer_check(out, err);

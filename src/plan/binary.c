@@ -81,7 +81,8 @@ int npi_binary_init(struct npi_binary *p, const struct npi_binder *b, const stru
     const int bin = bin_of(n->op, swapped), ix = swapped, iz = !swapped;
     if (bin < 0) return 0;
     const int64_t count = npi_view_count(y);
-    *p = (struct npi_binary){ .x = n->in[ix], .z = n->in[iz], .y = n->out[0], .x_input = ix, .x_full = npi_view_count(in[ix]) == count, .z_full = npi_view_count(in[iz]) == count,
+    *p = (struct npi_binary){ .x = n->in[ix], .z = n->in[iz], .y = n->out[0], .x_input = ix,
+                              .x_full = npi_view_count(in[ix]) == count, .z_full = npi_view_count(in[iz]) == count,
                               .len = w.len, .rows = 1, .lo = -INFINITY, .hi = INFINITY, .z_step = (int)w.step[iz], .outer = w.rank ? w.rank - 1 : 0 };
     for (int i = 0; i < p->outer; i++) {
         p->d[i] = w.d[i];

@@ -55,7 +55,8 @@ ARGS(float, f32)
 ARGS(int8_t, i8)
 ARGS(uint8_t, u8)
 
-#define FNS(t) { { columns_##t##_max, row_##t##_max }, { columns_##t##_max_last, row_##t##_max_last }, { columns_##t##_min, row_##t##_min }, { columns_##t##_min_last, row_##t##_min_last } }
+#define FNS(t) { { columns_##t##_max, row_##t##_max }, { columns_##t##_max_last, row_##t##_max_last }, \
+                 { columns_##t##_min, row_##t##_min }, { columns_##t##_min_last, row_##t##_min_last } }
 static const struct { columns_fn columns; row_fn row; } fns[3][4] = { FNS(f32), FNS(i8), FNS(u8) };
 
 static void put(const struct params *p, void *y, int64_t i, int64_t v) {

@@ -22,7 +22,8 @@ static void run(const struct npi_step *s, const struct npi_exec *e, int task, in
         v[i].data = (char *)e->ptr[ids[i]] + (size_t)at * np_dtype_size(t->dtype);
     }
     const struct npi_view *const in = &v[0];
-    const struct npi_op_args a = { .node = p->node, .in = { in }, .inv = &in, .n_in = 1, .out = { &v[1] }, .n_out = 1, .scratch = s->scratch_bytes ? npi_exec_scratch(e, worker) : NULL };
+    const struct npi_op_args a = { .node = p->node, .in = { in }, .inv = &in, .n_in = 1, .out = { &v[1] }, .n_out = 1,
+                                    .scratch = s->scratch_bytes ? npi_exec_scratch(e, worker) : NULL };
     npi_op_eval(&a);
 }
 

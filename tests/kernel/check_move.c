@@ -10,7 +10,8 @@ static void sizes(struct ck *c, npi_transpose_fn fn, npi_transpose_fn ref, size_
         if (i % 10 == 0) *(i % 20 ? &rows : &cols) = 3;
         const size_t ss = (cols + (size_t)(i % 3)) * size, ds = (rows + (size_t)(i % 2)) * size;
         ck_case(c, "rows=%zu cols=%zu", rows, cols);
-        char *x = ck_in_end(c, ss * (rows - 1) + cols * size, size), *got = ck_out(c, ds * (cols - 1) + rows * size, size), *want = ck_out(c, ds * (cols - 1) + rows * size, size);
+        char *x = ck_in_end(c, ss * (rows - 1) + cols * size, size), *got = ck_out(c, ds * (cols - 1) + rows * size, size);
+        char *want = ck_out(c, ds * (cols - 1) + rows * size, size);
         ck_fill_bytes(c, x, ss * (rows - 1) + cols * size);
         ref(want, (ptrdiff_t)ds, x, (ptrdiff_t)ss, rows, cols);
         fn(got, (ptrdiff_t)ds, x, (ptrdiff_t)ss, rows, cols);

@@ -141,7 +141,8 @@ static void one_hot_range_trilu(void **s) {
     struct npi_node r = { .op = NPI_OP_RANGE, .name = "n" };
     const int a = fx_const(NP_I32, SCALAR, VALUES(10)), b = fx_const(NP_I32, SCALAR, VALUES(3)), c = fx_const(NP_I32, SCALAR, VALUES(-3));
     EXPECT(RUN(r, a, b, c), NP_I32, DIMS(3), VALUES(10, 7, 4));
-    const int f0 = fx_const(NP_F32, SCALAR, VALUES(0)), f1 = fx_const(NP_F32, SCALAR, VALUES(1)), fs = fx_const(NP_F32, SCALAR, VALUES(.4)), inf = fx_const(NP_F32, SCALAR, VALUES(INFINITY));
+    const int f0 = fx_const(NP_F32, SCALAR, VALUES(0)), f1 = fx_const(NP_F32, SCALAR, VALUES(1)), fs = fx_const(NP_F32, SCALAR, VALUES(.4));
+    const int inf = fx_const(NP_F32, SCALAR, VALUES(INFINITY));
     EXPECT_TOL(1e-6, RUN(r, f0, f1, fs), NP_F32, DIMS(3), VALUES(0, .4, .8));
     REFUSE(r, NP_EINVAL, "step is zero", f0, f1, f0);
     REFUSE(r, NP_ELIMIT, "too large", f0, inf, f1);

@@ -7,7 +7,6 @@
  * The last vector of a run is read whole (NPI_TAIL) and stored in part. */
 #define K(x) VN(set1)(x)
 
-/* Largest error against C, measured over all floats by tests/kernel: the operations of simd_math.h 2 ulp. */
 #define OP_ADD VN(add)(x, z)
 #define OP_SUB VN(sub)(x, z)
 #define OP_RSUB VN(sub)(z, x)
