@@ -37,7 +37,7 @@ struct np_settings {
     int threads;             /* 1..64; 0: as many as the process may use */
     int mode;                /* enum np_mode */
     int max_persons;         /* 1..64, largest and longest-tracked first; 0: from the preset */
-    int detector_size;       /* longer side of the detector input, 256..640; 0: from the preset or the model */
+    int detector_size;       /* longer side of the detector input, 256..640; 0: from the preset (default detector) or the file */
     float bbox_thr;          /* 0..1, detections below are dropped; < 0: from the card */
     float nms_thr;           /* 0..1, IoU above which the weaker box is dropped; < 0: from the card */
     float kpt_thr;           /* 0..1, joints below are not drawn; < 0: from the card */

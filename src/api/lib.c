@@ -23,12 +23,12 @@ struct np_context {
     struct np_logger log;
 };
 
-/* What a preset means until the controller moves these: detector side, people, share of the threads. */
-static const struct { int detector_size, max_persons, thread_divisor; } presets[] = {
-    [NP_PRESET_BALANCED] = { 320, 8, 1 },
-    [NP_PRESET_HIGH_PERFORMANCE] = { 256, 8, 1 },
-    [NP_PRESET_EFFICIENCY] = { 256, 4, 2 },
-    [NP_PRESET_QUALITY] = { 512, 16, 1 },
+/* What a preset means until the controller moves these: side of the default detector, people, share of the threads, looks at each person. */
+static const struct { int detector_size, max_persons, thread_divisor, pose_passes; } presets[] = {
+    [NP_PRESET_BALANCED] = { 320, 8, 1, 1 },
+    [NP_PRESET_HIGH_PERFORMANCE] = { 256, 8, 1, 1 },
+    [NP_PRESET_EFFICIENCY] = { 256, 4, 2, 1 },
+    [NP_PRESET_QUALITY] = { 512, 16, 1, 2 },
 };
 
 static int check(const struct np_settings *s, struct np_error *err) {
@@ -54,7 +54,7 @@ static int choose_backend(struct np_context *c, const struct np_settings *s, str
     else {
         if (s->strict) return npi_fail(err, NP_EBACKEND, "backend '%s' is not in this build, which has: native; drop --strict to fall back to it", want);
         snprintf(c->reason, sizeof c->reason, "'%s' is not in this build, which has: native", want);
-        npi_log(&c->log, NP_LOG_WARN, "backend: asked %s, used native: %s", want, c->reason);
+        npi_log(&c->log, NP_LOG_ERROR, "backend: asked %s, used native: %s", want, c->reason);
     }
     return 0;
 }
@@ -63,7 +63,8 @@ static int open_nets(struct np_context *c, const struct np_settings *s, const ch
     const char *det = s->detector ? s->detector : NPI_DEFAULT_DETECTOR, *pose = s->model ? s->model : NPI_DEFAULT_POSE;
     int r = 0;
     if (strcmp(det, "none")) {
-        const int side = s->detector_size ? s->detector_size : presets[s->preset].detector_size;
+        /* A preset sizes our own default; a detector that was named keeps the size of its file unless it is told otherwise. */
+        const int side = s->detector_size ? s->detector_size : s->detector ? 0 : presets[s->preset].detector_size;
         if ((r = npi_net_open(&c->det, det, s->models_dir, isa, side, s->detector_size != 0, &c->log, err)) < 0) return r;
         c->has_det = 1;
         if (c->det.card.task == NPI_TASK_POSE) return npi_fail(err, NP_EINVAL, "detector: %s is a pose net that needs a box; give it as model", det);
@@ -110,7 +111,7 @@ int np_open(struct np_context **out, const struct np_settings *s, struct np_erro
         goto fail;
     }
     const struct npi_pipe_params pp = { .det = c->has_det ? &c->det : NULL, .pose = c->has_pose ? &c->pose : NULL, .set = i->set, .cpu = cpu, .threads = i->threads, .mode = s->mode,
-                                        .max_persons = i->max_persons, .bbox_thr = i->bbox_thr, .nms_thr = i->nms_thr, .kpt_thr = i->kpt_thr, .log = c->log };
+                                        .max_persons = i->max_persons, .pose_passes = presets[s->preset].pose_passes, .bbox_thr = i->bbox_thr, .nms_thr = i->nms_thr, .kpt_thr = i->kpt_thr, .log = c->log };
     if ((r = npi_pipe_open(&c->pipe, &pp, err)) < 0) goto fail;
     struct np_model_stats st;
     if (c->has_det) { np_model_stats(c->det.model, &st); i->weights_bytes += st.weights_bytes; }

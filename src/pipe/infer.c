@@ -115,23 +115,50 @@ static void to_picture(struct np_keypoint *k, const struct npi_joint *j, const s
     k->z = z_metres ? j->z : j->wz;
 }
 
-int npi_worker_pose(struct npi_worker *w, const struct np_frame *f, struct np_pool *pool, struct np_person *p, struct np_error *err) {
-    const struct npi_net *const n = w->pose;
-    const struct npi_affine m = npi_affine_crop(&p->box, n->card.in.crop_factor, n->in.width, n->in.height);
-    const int r = fill_input(w, f, n, &m, np_session_input(w->pose_session, 0), pool, err);
+/* One pass of the pose net over the crop that `m` cuts; the result is in w->result, in net pixels. */
+static int pose_pass(struct npi_worker *w, const struct np_frame *f, const struct npi_affine *m, struct np_pool *pool, struct np_error *err) {
+    const int r = fill_input(w, f, w->pose, m, np_session_input(w->pose_session, 0), pool, err);
     if (r < 0) return r;
     npi_session_run_on(w->pose_session, pool);
     const void *out[NPI_MAX_OUTPUTS];
-    outputs(w->pose_session, n->n_out, out);
+    outputs(w->pose_session, w->pose->n_out, out);
     npi_decode_pose(w->pose_dec, out, 0, &w->result);
+    return 0;
+}
+
+/* Where the net said to look next: a circle about the hips, upright along the body (MediaPipe's rule: twice the radius, x 1.25). */
+static int next_crop(const struct npi_worker *w, const struct npi_affine *m, struct npi_affine *next, float *angle) {
+    float cx, cy, px, py;
+    if (!w->result.has_roi || !(w->result.score >= w->pose->card.bbox_thr)) return 0;
+    npi_affine_apply(m, w->result.roi_cx, w->result.roi_cy, &cx, &cy);
+    npi_affine_apply(m, w->result.roi_px, w->result.roi_py, &px, &py);
+    const float size = 2 * 1.25f * hypotf(px - cx, py - cy);
+    if (!(size >= 8 && size < 1e5f)) return 0;
+    *angle = 1.57079633f - atan2f(cy - py, px - cx);
+    *next = npi_affine_roi(cx, cy, size, *angle, w->pose->in.width, w->pose->in.height);
+    return 1;
+}
+
+int npi_worker_pose(struct npi_worker *w, const struct np_frame *f, int passes, struct np_pool *pool, struct np_person *p, struct np_error *err) {
+    const struct npi_net *const n = w->pose;
+    struct npi_affine m = npi_affine_crop(&p->box, n->card.in.crop_factor, n->in.width, n->in.height);
+    float angle = 0;
+    int r = pose_pass(w, f, &m, pool, err);
+    for (int i = 1; r >= 0 && i < passes && next_crop(w, &m, &m, &angle); i++) r = pose_pass(w, f, &m, pool, err);
+    if (r < 0) return r;
     p->pose_score = w->result.score;
     p->pose_source = NP_POSE_NONE;
     p->n_keypoints = 0;
     /* Rule 1: a net that is not sure that somebody is there (or went NaN) gives no joints. */
     if (!(w->result.score >= n->card.bbox_thr)) return 0;
+    const float c = cosf(angle), s = sinf(angle);
     for (int i = 0; i < w->result.n; i++) {
-        to_picture(&p->keypoint[i], &w->result.joint[i], &m, w->result.z_metres);
-        if (!isfinite(p->keypoint[i].x) || !isfinite(p->keypoint[i].y)) return 0;
+        struct np_keypoint *k = &p->keypoint[i];
+        to_picture(k, &w->result.joint[i], &m, w->result.z_metres);
+        if (!isfinite(k->x) || !isfinite(k->y)) return 0;
+        const float x = k->wx, y = k->wy; /* the world turns with the crop */
+        k->wx = c * x - s * y;
+        k->wy = s * x + c * y;
     }
     p->n_keypoints = w->result.n;
     p->pose_source = NP_POSE_INFERRED;

@@ -24,6 +24,6 @@ void npi_worker_close(struct npi_worker *w);
 /* Boxes (and joints, for one-stage nets) of a frame into w->dets, in pixels of the shown picture; `m` (may be NULL) gets the
  * letterbox. pool: share the work, NULL: alone. */
 int npi_worker_detect(struct npi_worker *w, const struct np_frame *f, float bbox_thr, float nms_thr, struct np_pool *pool, struct npi_affine *m, struct np_error *err);
-/* Joints of the person in p->box into *p. A net that says that there is nobody leaves pose_source NP_POSE_NONE. */
-int npi_worker_pose(struct npi_worker *w, const struct np_frame *f, struct np_pool *pool, struct np_person *p, struct np_error *err);
+/* Joints of the person in p->box into *p. passes 2: nets that say where the body lies (BlazePose) look again there, turned upright. A net that says that there is nobody leaves pose_source NP_POSE_NONE. */
+int npi_worker_pose(struct npi_worker *w, const struct np_frame *f, int passes, struct np_pool *pool, struct np_person *p, struct np_error *err);
 #endif

@@ -180,7 +180,6 @@ int npi_net_open(struct npi_net *out, const char *name, const char *dirs, const 
     if ((r = npi_file_map(&f, n->path, err)) < 0) return r == NP_ENOENT ? NP_EMODEL : r;
     if (!known) r = card_of_file(n, &f, &known, err);
     else if (!by_id) r = check_hash(n, &f, err); /* installed models are checked by `models get` and `models verify`: hashing costs start-up time */
-    if (r >= 0 && n->card.in.width > 0 && n->card.in.height > 0 && side <= 0) side = n->card.in.width > n->card.in.height ? n->card.in.width : n->card.in.height;
     if (r >= 0) r = load(n, known, &f, isa, side, must, log, err);
     if (r >= 0 && n->took_column) n->card.dec.class_index = 0;
     if (r >= 0 && !known) r = guess(n, log, err);

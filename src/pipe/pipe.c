@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "track/track.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -66,6 +67,10 @@ static void take_boxes(struct npi_pipe *p, struct npi_worker *w, struct slot *s,
     for (int i = 0; i < d->n && n < p->p.max_persons; i++) {
         const struct npi_det *b = &d->det[i];
         struct np_box box = npi_affine_box(m, b->x0, b->y0, b->x1, b->y1);
+        if (p->p.det->card.task == NPI_TASK_DETECT && b->n_joints >= 2) { /* BlazePose's detector boxes faces; its points are the hips' centre and a circle about the body */
+            const float dx = b->joint[1].x - b->joint[0].x, dy = b->joint[1].y - b->joint[0].y, r = sqrtf(dx * dx + dy * dy);
+            box = npi_affine_box(m, b->joint[0].x - r, b->joint[0].y - r, b->joint[0].x + r, b->joint[0].y + r);
+        }
         const float x1 = box.x + box.w < W ? box.x + box.w : W, y1 = box.y + box.h < H ? box.y + box.h : H;
         if (box.x < 0) box.x = 0;
         if (box.y < 0) box.y = 0;
@@ -76,7 +81,7 @@ static void take_boxes(struct npi_pipe *p, struct npi_worker *w, struct slot *s,
         memset(q, 0, offsetof(struct np_person, keypoint));
         q->score = b->score;
         q->box = box;
-        if (!b->n_joints) continue;
+        if (!b->n_joints || p->p.det->card.task != NPI_TASK_POSE_MULTI) continue;
         q->n_keypoints = b->n_joints < NP_MAX_KEYPOINTS ? b->n_joints : NP_MAX_KEYPOINTS;
         q->pose_source = NP_POSE_INFERRED;
         float sum = 0;
@@ -196,7 +201,7 @@ static void *worker_main(void *opaque) {
         }
         struct np_error e = { 0 };
         const int64_t t0 = npi_now_ns();
-        const int r = npi_worker_pose(w, &s->frame, NULL, &s->person[person], &e);
+        const int r = npi_worker_pose(w, &s->frame, p->p.pose_passes, NULL, &s->person[person], &e);
         const int64_t ns = npi_now_ns() - t0;
         pthread_mutex_lock(&p->lock);
         s->pose_ns += ns;
@@ -220,7 +225,7 @@ struct pose_job { struct npi_pipe *p; struct slot *s; };
 static void pose_task(void *arg, int task, int worker) {
     const struct pose_job *const j = arg;
     struct np_error e;
-    if (npi_worker_pose(&j->p->worker[worker], &j->s->frame, NULL, &j->s->person[task], &e) < 0) {
+    if (npi_worker_pose(&j->p->worker[worker], &j->s->frame, j->p->p.pose_passes, NULL, &j->s->person[task], &e) < 0) {
         j->s->person[task].pose_source = NP_POSE_NONE; /* cannot happen: the frame was checked; told as "no pose" all the same */
         j->s->person[task].n_keypoints = 0;
     }
@@ -231,7 +236,7 @@ static void run_frame(struct npi_pipe *p, struct slot *s) {
     associate(p, s);
     p->associated++;
     const int64_t t0 = npi_now_ns();
-    if (s->open_persons == 1) s->error = npi_worker_pose(&p->worker[0], &s->frame, p->pool, &s->person[0], &s->err);
+    if (s->open_persons == 1) s->error = npi_worker_pose(&p->worker[0], &s->frame, p->p.pose_passes, p->pool, &s->person[0], &s->err);
     else if (s->open_persons > 1) npi_pool_run(p->pool, pose_task, &(struct pose_job){ p, s }, s->open_persons);
     s->pose_ns = npi_now_ns() - t0;
     s->open_persons = 0;
@@ -257,7 +262,7 @@ static void *live_main(void *opaque) {
         p->associated++;
         pthread_mutex_unlock(&p->lock);
         const int64_t t0 = npi_now_ns();
-        if (s->open_persons == 1) s->error = npi_worker_pose(&p->worker[0], &s->frame, p->pool, &s->person[0], &s->err);
+        if (s->open_persons == 1) s->error = npi_worker_pose(&p->worker[0], &s->frame, p->p.pose_passes, p->pool, &s->person[0], &s->err);
         else if (s->open_persons > 1) npi_pool_run(p->pool, pose_task, &(struct pose_job){ p, s }, s->open_persons);
         s->pose_ns = npi_now_ns() - t0;
         drop_frame(s);

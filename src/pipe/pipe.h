@@ -16,7 +16,7 @@ struct npi_pipe_params {
     const struct npi_net *det, *pose;      /* borrowed; det NULL: the whole frame is one person; pose NULL: boxes only */
     const struct np_keypoint_set *set;     /* of the joints that come out; NULL: none */
     unsigned cpu;
-    int threads, mode, max_persons;
+    int threads, mode, max_persons, pose_passes;
     float bbox_thr, nms_thr, kpt_thr;
     struct np_logger log;
 };
