@@ -231,16 +231,21 @@ static void pose_task(void *arg, int task, int worker) {
     }
 }
 
-static void run_frame(struct npi_pipe *p, struct slot *s) {
-    detect(p, &p->worker[0], s, p->pool);
-    associate(p, s);
-    p->associated++;
+/* One person: the net is split over the pool; more: a person a thread. */
+static void pose_all(struct npi_pipe *p, struct slot *s) {
     const int64_t t0 = npi_now_ns();
     if (s->open_persons == 1) s->error = npi_worker_pose(&p->worker[0], &s->frame, p->p.pose_passes, p->pool, &s->person[0], &s->err);
     else if (s->open_persons > 1) npi_pool_run(p->pool, pose_task, &(struct pose_job){ p, s }, s->open_persons);
     s->pose_ns = npi_now_ns() - t0;
     s->open_persons = 0;
     drop_frame(s);
+}
+
+static void run_frame(struct npi_pipe *p, struct slot *s) {
+    detect(p, &p->worker[0], s, p->pool);
+    associate(p, s);
+    p->associated++;
+    pose_all(p, s);
 }
 
 static void *live_main(void *opaque) {
@@ -261,11 +266,7 @@ static void *live_main(void *opaque) {
         associate(p, s);
         p->associated++;
         pthread_mutex_unlock(&p->lock);
-        const int64_t t0 = npi_now_ns();
-        if (s->open_persons == 1) s->error = npi_worker_pose(&p->worker[0], &s->frame, p->p.pose_passes, p->pool, &s->person[0], &s->err);
-        else if (s->open_persons > 1) npi_pool_run(p->pool, pose_task, &(struct pose_job){ p, s }, s->open_persons);
-        s->pose_ns = npi_now_ns() - t0;
-        drop_frame(s);
+        pose_all(p, s);
         pthread_mutex_lock(&p->lock);
         finish(p, s);
     }
