@@ -122,7 +122,8 @@ static int open_input(struct av_source *s, const char *spec, struct np_error *er
         s->live = !strncmp(spec, "rtsp", 4) || !strncmp(spec, "rtmp", 4) || !strncmp(spec, "udp:", 4) || !strncmp(spec, "rtp:", 4);
         if (!strncmp(spec, "rtsp", 4)) {
             av_dict_set(&opt, "rtsp_transport", "tcp", 0);
-            av_dict_set(&opt, "timeout", "10000000", 0);
+            /* Before FFmpeg 5.0 RTSP's "timeout" meant: be the server, and wait for a caller. */
+            av_dict_set(&opt, LIBAVFORMAT_VERSION_MAJOR < 59 ? "stimeout" : "timeout", "10000000", 0);
         } else av_dict_set(&opt, "rw_timeout", "10000000", 0);
         avformat_network_init();
     } else {
@@ -141,6 +142,8 @@ static int open_input(struct av_source *s, const char *spec, struct np_error *er
     av_dict_free(&opt);
     if (r == 0) return 0;
     if (stopped(s)) return npi_io_fail(err, NP_EINTR, "interrupted while opening '%s'", spec);
+    if (r == AVERROR_INVALIDDATA && s->live && is_url(spec)) /* what FFmpeg also says about a server that accepts and is silent */
+        return npi_io_fail(err, NP_EIO, "cannot open '%s': no answer in time, or not that of a video stream", spec);
     if (r == AVERROR_INVALIDDATA || r == AVERROR_DEMUXER_NOT_FOUND)
         return npi_io_fail(err, NP_EFORMAT, "'%s' is not a video or picture that can be read, or its header is damaged", spec);
     return npi_io_fail(err, r == AVERROR(ENOENT) ? NP_ENOENT : r == AVERROR(ENOMEM) ? NP_ENOMEM : NP_EIO, "cannot open '%s': %s", spec,
@@ -239,10 +242,9 @@ static int feed(struct av_source *s) {
         }
         if (r < 0) {
             if (r == AVERROR_EXIT && stopped(s)) return NP_EINTR;
-            if (r != AVERROR_EOF) {
-                if (s->live) s->lost = r;
-                else warn_once(s, av_err2str(r));
-            }
+            /* A closed connection reads as an end. It is one only for a recording, which announced how long it is. */
+            if (s->live && (r != AVERROR_EOF || s->fmt->duration <= 0)) s->lost = r;
+            else if (r != AVERROR_EOF) warn_once(s, av_err2str(r));
             s->draining = 1;
             avcodec_send_packet(s->dec, NULL);
             return 0;
@@ -265,7 +267,8 @@ static int feed(struct av_source *s) {
 }
 
 static int at_end(struct av_source *s, struct np_error *err) {
-    if (s->lost) return npi_io_fail(err, NP_EIO, "'%s' was lost after %lld frames: %s", s->spec, (long long)s->n_frames, av_err2str(s->lost));
+    if (s->lost) return npi_io_fail(err, NP_EIO, "'%s' was lost after %lld frames: %s", s->spec, (long long)s->n_frames,
+                                    s->lost == AVERROR_EOF ? "the other side ended it" : av_err2str(s->lost));
     if (s->n_frames == 0) return npi_io_fail(err, NP_EFORMAT, "'%s': not one frame could be decoded", s->spec);
     if (s->n_expected > 0 && s->n_frames < s->n_expected && !s->warned) {
         s->warned = 1;
