@@ -142,6 +142,7 @@ int np_get_result(struct np_context *c, const struct np_result **out, struct np_
 int np_process(struct np_context *c, const struct np_frame *f, const struct np_result **out, struct np_error *err) {
     if (!c || !f || !out) return npi_fail(err, NP_EINVAL, "np_process: NULL argument");
     const int r = npi_pipe_send(c->pipe, f, err);
+    if (r < 0 && f->release) f->release(f->opaque); /* np_process is done with the frame whatever it returns; np_send_frame would leave it to the caller */
     return r < 0 ? r : npi_pipe_get(c->pipe, 1, out, err);
 }
 

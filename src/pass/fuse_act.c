@@ -34,8 +34,9 @@ static int is_scalar(const struct npi_graph *g, int t, float want) {
     return npi_const_scalar_f32(g, t, &v) && fabsf(v - want) <= 1e-6f * fabsf(want);
 }
 
-/* Replaces node `at` by one unary op on x. */
+/* Replaces node `at` by one unary op on x; not where a constant of higher rank has added dims of 1. */
 static int replace_unary(struct npi_rewrite *w, int at, enum npi_op op, int x) {
+    if (!npi_view_same_shape(&w->g->tensor[x].v, &w->g->tensor[w->g->node[at].out[0]].v)) return 0;
     struct npi_node p = { .op = op, .name = w->g->node[at].name };
     const int y = npi_build1(w->g, &p, &x, 1, w->err);
     if (y < 0) return y;
@@ -60,10 +61,10 @@ static int spelled_out(struct npi_rewrite *w, int i) {
         if (k == 1 && n->op == NPI_OP_DIV) break;
         if (!is_scalar(g, n->in[!k], n->op == NPI_OP_DIV ? 6.f : 1.f / 6)) continue;
         const struct npi_node *m = npi_producer(w, n->in[k]);
-        for (int j = 0; m && m->op == NPI_OP_MUL && j < 2; j++) {
+        for (int j = 0; m && m->op == NPI_OP_MUL && !m->act.kind && j < 2; j++) {
             const struct npi_node *c = npi_producer(w, m->in[j]), *p = c ? npi_producer(w, c->in[0]) : NULL;
             const int x = m->in[!j];
-            if (!c || c->op != NPI_OP_CLAMP || c->a.unary.a != 0 || c->a.unary.b != 6 || !p || p->op != NPI_OP_ADD) continue;
+            if (!c || c->op != NPI_OP_CLAMP || c->a.unary.a != 0 || c->a.unary.b != 6 || !p || p->op != NPI_OP_ADD || p->act.kind) continue;
             if ((p->in[0] == x && is_scalar(g, p->in[1], 3)) || (p->in[1] == x && is_scalar(g, p->in[0], 3))) return replace_unary(w, i, NPI_OP_HARD_SWISH, x);
         }
     }

@@ -5,6 +5,7 @@
  *   conv(64 -> 9*90) -> reshape [n,90] -> concat -> sigmoid -> column 0     =>     conv(64 -> 9) -> reshape [n,1] -> concat -> sigmoid
  *
  * That is what the person column of an 90-class detector is: the loader asks for the column (backend/model.c), this pass does the rest. */
+#include "ops/walk.h"
 #include "pass/passes.h"
 #include "pass/util.h"
 
@@ -66,6 +67,7 @@ static int through_reshape(struct npi_rewrite *w, int i, const struct npi_node *
     const int x = up->in[0], last = g->tensor[up->out[0]].v.rank - 1;
     const struct npi_view src = g->tensor[x].v, dst = g->tensor[up->out[0]].v;
     if (last < 0 || src.rank < 1 || !only_axis(&s, &dst, last) || s.a.slice.size[last] != 1 || src.q.n > 1) return 0;
+    if (src.dtype != dst.dtype || !npi_same_q(&src.q, &dst.q)) return 0; /* a Reshape may give integers a scale */
     const int64_t k = dst.d[last], c = src.d[src.rank - 1];
     if (k < 1 || c % k) return 0;
     struct npi_node p = { .op = NPI_OP_SLICE, .name = s.name };

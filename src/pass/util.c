@@ -36,7 +36,12 @@ int npi_const_per_channel(const struct npi_graph *g, int t, int64_t c) {
 void npi_bypass(struct npi_graph *g, struct npi_node *n, int t) {
     n->dead = 1;
     const int from = n->out[0];
-    for (int i = 0; i < g->n_outputs; i++)
-        if (g->output[i] == from && !*g->tensor[t].name) g->tensor[t].name = g->tensor[from].name;
+    int shown = !*g->tensor[from].name, is_output = 0; /* shown: t has a name that the user knows already */
+    for (int i = 0; i < g->n_inputs; i++) shown |= g->input[i] == t;
+    for (int i = 0; i < g->n_outputs; i++) {
+        shown |= g->output[i] == t;
+        is_output |= g->output[i] == from;
+    }
+    if (is_output && !shown) g->tensor[t].name = g->tensor[from].name;
     npi_graph_replace_uses(g, from, t);
 }

@@ -188,8 +188,8 @@ int npi_net_open(struct npi_net *out, const char *name, const char *dirs, const 
         n->n_out = np_model_n_outputs(n->model);
         if (n->n_out > NPI_MAX_OUTPUTS) n->n_out = NPI_MAX_OUTPUTS;
         for (int i = 0; i < n->n_out; i++) n->out[i] = *npi_model_output(n->model, i);
-        np_model_input_info(n->model, 0, &t);
-        r = npi_net_in_init(&n->in, &n->card.in, &t, err);
+        if (np_model_input_info(n->model, 0, &t) < 0) r = npi_fail(err, NP_EMODEL, "it has no input");
+        else r = npi_net_in_init(&n->in, &n->card.in, &t, err);
         if (r < 0) npi_fail_prefix(err, r, "%s", n->path);
     }
     npi_file_unmap(&f);

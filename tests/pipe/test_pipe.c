@@ -157,12 +157,15 @@ static void bad_frames(void) {
     struct np_error e;
     const struct np_result *r;
     if (!c) return;
+    atomic_store(&released, 0);
     struct np_frame f = frame(0);
     f.width = 0;
+    CHECK(np_send_frame(c, &f, &e) == NP_EINVAL && atomic_load(&released) == 0, "a frame that was not taken stays the caller's: %d released", atomic_load(&released));
     CHECK(np_process(c, &f, &r, &e) == NP_EINVAL, "width 0 taken");
     f = frame(0);
     f.plane[0] = NULL;
     CHECK(np_process(c, &f, &r, &e) == NP_EINVAL, "no plane taken");
+    CHECK(atomic_load(&released) == 2, "np_process gives back frames it refuses: %d released of 2", atomic_load(&released));
     f = frame(0);
     f.width = f.height = 1;
     f.release = NULL;

@@ -207,6 +207,57 @@ static void class_column(void **state) {
         if (g.node[i].op == NPI_OP_CONV2D) assert_int_equal(g.tensor[g.node[i].in[1]].v.d[0], 2);
 }
 
+/* (x * clamp(x + 3, 0, 6)) / 6 is hard-swish only while nothing else happens on the way: here the product is clamped too,
+ * and the sum. */
+static void clamped_on_the_way_is_no_hard_swish(void **state) {
+    (void)state;
+    for (int where = 0; where < 2; where++) {
+        const int x = input(3, (int64_t[]){ 2, 3, 4 });
+        const float three = 3, sixth = 1.f / 6;
+        const struct npi_act cut = { NPI_ACT_CLAMP, 0, 3.1f };
+        const int c3 = ok(npi_graph_const_f32(&g, "c", 0, NULL, &three)), c6 = ok(npi_graph_const_f32(&g, "c", 0, NULL, &sixth));
+        struct npi_node add = { .op = NPI_OP_ADD, .name = "add" }, mul = { .op = NPI_OP_MUL, .name = "mul" }, clamp = { .op = NPI_OP_CLAMP, .name = "clamp" };
+        *(where ? &add.act : &mul.act) = cut;
+        clamp.a.unary.b = 6;
+        int t = ok(npi_build1(&g, &add, (int[]){ x, c3 }, 2, &err));
+        t = ok(npi_build1(&g, &clamp, &t, 1, &err));
+        t = ok(npi_build1(&g, &mul, (int[]){ x, t }, 2, &err));
+        check_same(x, op2(NPI_OP_MUL, t, c6));
+        assert_int_equal(count(NPI_OP_HARD_SWISH), 0);
+        g.n_nodes = 0;
+    }
+}
+
+/* The same pattern with a 3 of shape [1,1,1,1]: the result has a dim more than x, hard-swish of x would not. */
+static void hard_swish_keeps_the_shape(void **state) {
+    (void)state;
+    const int x = input(3, (int64_t[]){ 2, 3, 4 });
+    const float three = 3, sixth = 1.f / 6;
+    const int c3 = ok(npi_graph_const_f32(&g, "c", 4, (int64_t[]){ 1, 1, 1, 1 }, &three)), c6 = ok(npi_graph_const_f32(&g, "c", 0, NULL, &sixth));
+    struct npi_node clamp = { .op = NPI_OP_CLAMP, .name = "clamp" };
+    clamp.a.unary.b = 6;
+    int t = op2(NPI_OP_ADD, x, c3);
+    t = ok(npi_build1(&g, &clamp, &t, 1, &err));
+    check_same(x, op2(NPI_OP_MUL, op2(NPI_OP_MUL, x, t), c6));
+    assert_int_equal(g.tensor[g.output[0]].v.rank, 4);
+}
+
+/* An output keeps the name that the file gives it when the op in front takes its place. */
+static void output_keeps_its_name(void **state) {
+    (void)state;
+    const int x = input(4, (int64_t[]){ 1, 2, 3, 2 });
+    struct npi_node n = { .op = NPI_OP_CONV2D, .name = "conv" }, relu = { .op = NPI_OP_RELU, .name = "relu" };
+    const char *inner = "inner", *heat = "heat";
+    int c, y;
+    n.a.conv.groups = 1;
+    n.a.conv.win = (struct npi_window){ 1, 1, 1, 1, 1, 1, 0, 0, 0, 0 };
+    ok(npi_build(&g, &n, (int[]){ x, constant(4, (int64_t[]){ 3, 1, 1, 2 }) }, 2, &c, 1, &inner, NULL, &err));
+    ok(npi_build(&g, &relu, &c, 1, &y, 1, &heat, NULL, &err));
+    check_same(x, y);
+    assert_int_equal(g.n_nodes, 1);
+    assert_string_equal(g.tensor[g.output[0]].name, "heat");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(conv_bn_relu_conv, setup, teardown),
@@ -215,6 +266,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(residual_and_silu, setup, teardown),
         cmocka_unit_test_setup_teardown(detector_tail, setup, teardown),
         cmocka_unit_test_setup_teardown(class_column, setup, teardown),
+        cmocka_unit_test_setup_teardown(clamped_on_the_way_is_no_hard_swish, setup, teardown),
+        cmocka_unit_test_setup_teardown(hard_swish_keeps_the_shape, setup, teardown),
+        cmocka_unit_test_setup_teardown(output_keeps_its_name, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
