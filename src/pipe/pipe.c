@@ -224,11 +224,12 @@ struct pose_job { struct npi_pipe *p; struct slot *s; };
 
 static void pose_task(void *arg, int task, int worker) {
     const struct pose_job *const j = arg;
-    struct np_error e;
-    if (npi_worker_pose(&j->p->worker[worker], &j->s->frame, j->p->p.pose_passes, NULL, &j->s->person[task], &e) < 0) {
-        j->s->person[task].pose_source = NP_POSE_NONE; /* cannot happen: the frame was checked; told as "no pose" all the same */
-        j->s->person[task].n_keypoints = 0;
-    }
+    struct np_error e = { 0 };
+    const int r = npi_worker_pose(&j->p->worker[worker], &j->s->frame, j->p->p.pose_passes, NULL, &j->s->person[task], &e);
+    if (r >= 0) return;
+    pthread_mutex_lock(&j->p->lock); /* out of memory for a larger picture: the frame fails, as in file mode */
+    if (j->s->error >= 0) j->s->error = npi_fail(&j->s->err, r, "%s", e.message);
+    pthread_mutex_unlock(&j->p->lock);
 }
 
 /* One person: the net is split over the pool; more: a person a thread. */
@@ -243,8 +244,10 @@ static void pose_all(struct npi_pipe *p, struct slot *s) {
 
 static void run_frame(struct npi_pipe *p, struct slot *s) {
     detect(p, &p->worker[0], s, p->pool);
+    pthread_mutex_lock(&p->lock); /* the state of the slot is looked at by a thread that gets */
     associate(p, s);
     p->associated++;
+    pthread_mutex_unlock(&p->lock);
     pose_all(p, s);
 }
 
@@ -260,13 +263,7 @@ static void *live_main(void *opaque) {
         }
         s->state = DETECTING;
         pthread_mutex_unlock(&p->lock);
-        /* The tracker and `associated` are touched by this thread alone in live mode. */
-        detect(p, &p->worker[0], s, p->pool);
-        pthread_mutex_lock(&p->lock);
-        associate(p, s);
-        p->associated++;
-        pthread_mutex_unlock(&p->lock);
-        pose_all(p, s);
+        run_frame(p, s);
         pthread_mutex_lock(&p->lock);
         finish(p, s);
     }
