@@ -89,9 +89,14 @@ static void take_boxes(struct npi_pipe *p, struct npi_worker *w, struct slot *s,
             const struct npi_joint *j = &b->joint[k];
             q->keypoint[k] = (struct np_keypoint){ .z = j->wz, .conf = j->conf, .wx = j->wx, .wy = j->wy, .wz = j->wz };
             npi_affine_apply(m, j->x, j->y, &q->keypoint[k].x, &q->keypoint[k].y);
-            sum += j->conf;
+            sum += j->conf + 0 * (q->keypoint[k].x + q->keypoint[k].y); /* NaN when a joint is nowhere */
         }
         q->pose_score = sum / (float)q->n_keypoints;
+        if (!isfinite(q->pose_score)) { /* rule 1: a box without joints, as for a pose net that went NaN */
+            q->pose_score = 0;
+            q->pose_source = NP_POSE_NONE;
+            q->n_keypoints = 0;
+        }
     }
     s->n_found = n;
 }
