@@ -27,6 +27,9 @@ static int as_affine(const struct npi_graph *g, const struct npi_node *n, struct
         const int x = n->in[!k], t = n->in[k];
         if (!npi_const_per_channel(g, t, c) || npi_is_const(g, x) || !npi_view_same_shape(&g->tensor[x].v, &g->tensor[n->out[0]].v)) continue;
         if (k == 0 && (n->op == NPI_OP_SUB || n->op == NPI_OP_DIV)) continue; /* c - x, c / x */
+        int zero = 0; /* x / 0 is infinite, but a weight of 0 times infinity would be NaN */
+        for (int64_t i = 0; n->op == NPI_OP_DIV && i < c; i++) zero |= npi_const_at(g, t, i) == 0;
+        if (zero) continue;
         *a = (struct affine){ n->op == NPI_OP_MUL || n->op == NPI_OP_DIV ? MUL_BY : ADD_TO, n->op == NPI_OP_SUB || n->op == NPI_OP_DIV ? -1 : 1, x, t };
         return 1;
     }

@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#define NOT_OURS (-1000) /* no NP_E code */
 #define MAX_SWEEPS 400 /* a transpose sinks by one op a sweep; deeper nets keep what is left, which is slower but right */
 
 static int is_identity(const int *p, int rank) {
@@ -60,7 +61,7 @@ static int is_binary(enum npi_op op) { return op >= NPI_OP_ADD && op <= NPI_OP_B
  * perm[i]): made full rank, then permuted back. Constants fold. */
 static int before_perm(struct npi_rewrite *w, int t, const int *perm, int rank) {
     const struct npi_view v = w->g->tensor[t].v;
-    if (v.rank > rank || v.q.n > 1) return -1;
+    if (v.rank > rank || v.q.n > 1) return NOT_OURS;
     if (npi_view_count(&v) == 1) return t;
     int64_t d[NP_MAX_RANK];
     int inv[NP_MAX_RANK];
@@ -94,7 +95,7 @@ static int sink_multi(struct npi_rewrite *w, int node) {
         const struct npi_node *p = transpose_of(w, n.in[i]);
         if (p && g->tensor[n.in[i]].v.rank == rank) in[i] = p->in[0];
         else if (n.op == NPI_OP_CONCAT && npi_view_count(&g->tensor[n.in[i]].v) == 1 && g->tensor[n.in[i]].v.rank != rank) return 0;
-        else if ((in[i] = before_perm(w, n.in[i], perm, rank)) < 0) return in[i] == -1 ? 0 : in[i];
+        else if ((in[i] = before_perm(w, n.in[i], perm, rank)) < 0) return in[i] == NOT_OURS ? 0 : in[i];
     }
     union npi_attr a = n.a;
     if (n.op == NPI_OP_CONCAT) a.concat.axis = perm[n.a.concat.axis];

@@ -2,6 +2,7 @@
 /* The ordered list of passes, and the loop that runs them until nothing changes. */
 #include "pass/pass.h"
 #include "base/log.h"
+#include "pass/passes.h"
 
 #define MAX_ROUNDS 12
 
@@ -22,5 +23,7 @@ int npi_pass_all(struct npi_graph *g, const struct np_logger *log, struct np_err
         }
         if (!changed) break;
     }
-    return 0;
+    /* Nodes that a rule built before it gave up. */
+    const int r = npi_pass_dce(g, err);
+    return r < 0 ? r : npi_graph_sort(g, err);
 }

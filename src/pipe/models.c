@@ -128,6 +128,7 @@ static void prune(void *opaque, const struct npi_graph *g, char *keep, int *colu
     for (int i = 0; i < g->n_outputs; i++) {
         keep[i] = used >> i & 1;
         column[i] = npi_decoder_column(d, i);
+        if (out[i].q.n > 1 || out[i].rank < 1 || column[i] >= out[i].d[out[i].rank - 1]) column[i] = -1; /* what take_column would decline */
         if (column[i] >= 0) n->took_column = 1;
     }
     npi_decoder_free(&d);
@@ -188,7 +189,8 @@ int npi_net_open(struct npi_net *out, const char *name, const char *dirs, const 
         n->n_out = np_model_n_outputs(n->model);
         if (n->n_out > NPI_MAX_OUTPUTS) n->n_out = NPI_MAX_OUTPUTS;
         for (int i = 0; i < n->n_out; i++) n->out[i] = *npi_model_output(n->model, i);
-        if (np_model_input_info(n->model, 0, &t) < 0) r = npi_fail(err, NP_EMODEL, "it has no input");
+        if (np_model_n_inputs(n->model) != 1 || np_model_input_info(n->model, 0, &t) < 0)
+            r = npi_fail(err, NP_EMODEL, "has %d inputs; a picture is the only one that we could fill in", np_model_n_inputs(n->model));
         else r = npi_net_in_init(&n->in, &n->card.in, &t, err);
         if (r < 0) npi_fail_prefix(err, r, "%s", n->path);
     }
