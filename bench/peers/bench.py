@@ -99,6 +99,7 @@ def engine(models):
             run = (ort_runner if path.endswith(".onnx") else litert_runner)(path, threads)
             a, b, c = [], [], []
             for _ in range(args.rounds):
+                time.sleep(0.3)  # the peers' threads spin for a while after their last run, on the core that ours would use
                 a.append(ours(path, threads))
                 c.append(timed(run))
                 b.append(ours(path, threads, "avx2"))
