@@ -2,10 +2,11 @@
 """Joints of `nextpose run` against the same models in Python (pyref.py, LiteRT), on the demo clip, from the decoder's own pixels.
 
 usage: compare_demo.py NEXTPOSE CLIP MODELS_DIR [FRAMES]
-Two comparisons. Whole chain: Python finds its own boxes; and joints in our boxes. Why two: the boxes of the int8 detector come in steps of
-about one percent of the person (8 bits over the range of the regression), so that a last bit of one input pixel can move a box
-by a whole step, and the crop and every joint with it, on either side. The joints in the same boxes must agree to under 1 px median and 3 px at
-the 99th percentile; the whole chain to under 1 px median, and boxes to two steps; at most 2 % of the people may be seen by one side only."""
+The whole chain, Python finding its own boxes, must agree to under 1 px median and 3 px at the 99th percentile, and nobody may be seen by one side only in more
+than 2 of 100 cases. That needs equal bytes at the net's input and an equal 8-bit net: the boxes of the int8 detector come in steps of about one percent of
+the person, and one last bit of one input byte can move a box by a step, and its joints with it (the yardstick line shows how much). Joints in our boxes are compared too: they
+hold where the chain does not, and tell the detector from the pose net when something is wrong.
+"""
 import json
 import os
 import subprocess
@@ -93,7 +94,7 @@ def report(name, e):
 print(f"{n} frames, {both} people seen by both, {lone} by one side only; boxes differ by median {100 * np.median(boxes):.2f} % of the person, p99 {100 * np.percentile(boxes, 99):.2f} %")
 print(f"yardstick: Python against itself, last bit of 30 of 307,200 input bytes flipped: boxes differ by median {100 * np.median(shaken):.2f} %, p99 {100 * np.percentile(shaken, 99):.2f} %")
 given_median, given_p99 = report("joints in the same boxes", given)
-chain_median, _ = report("joints of the whole chain", chain)
-bad = given_median >= 1 or given_p99 >= 3 or chain_median >= 1 or np.median(boxes) > 0.02 or lone > 0.02 * (both + lone) or n < min(limit, len(ours))
+chain_median, chain_p99 = report("joints of the whole chain", chain)
+bad = given_median >= 1 or given_p99 >= 3 or chain_median >= 1 or chain_p99 >= 3 or lone > 0.02 * (both + lone) or n < min(limit, len(ours))
 print("FAIL" if bad else "ok")
 sys.exit(1 if bad else 0)

@@ -35,16 +35,20 @@ def iou(a, b):
 
 
 class Planes:
-    """A picture as the decoder left it (yuv420p, limited range), sampled by the rule that src/vision/vision.h states, in double precision:
+    """A picture as the decoder left it (yuv420p, limited range), sampled by the rule that src/vision/vision.h states, in exact sums:
     bilinear up to two source pixels a net pixel, box average beyond, weights in steps of 1/256, chroma on its own grid, centre
     outside the picture: pad (0). The steps matter: one last bit of one input byte can move a box of the 8-bit detector."""
 
-    MATRIX = {601: (1.402, 0.344136, 0.714136, 1.772), 709: (1.5748, 0.187324, 0.468124, 1.8556)}
+    SHARES = {601: (0.299, 0.114), 709: (0.2126, 0.0722)}  # of red and blue in luma, ITU-R BT.601 and BT.709
 
     def __init__(self, y, u, v, matrix=None):
         self.y, self.u, self.v = (p.astype(np.float64) for p in (y, u, v))
         self.shape = (*y.shape, 3)
-        self.m = self.MATRIX[matrix or (709 if y.shape[0] >= 720 else 601)]
+        # Single precision from here on, in this order: with the same roundings the 8-bit input has the same bytes.
+        f = np.float32
+        kr, kb = (f(v) for v in self.SHARES[matrix or (709 if y.shape[0] >= 720 else 601)])
+        kg, chroma = f(1) - kr - kb, f(255) / f(224)
+        self.k = (f(255) / f(219), f(2) * (f(1) - kr) * chroma, f(-2) * (f(1) - kb) * kb / kg * chroma, f(-2) * (f(1) - kr) * kr / kg * chroma, f(2) * (f(1) - kb) * chroma)
 
     @staticmethod
     def weights(n, start, step, size):
@@ -72,9 +76,10 @@ class Planes:
         for p, d in ((self.y, 1), (self.u, 2), (self.v, 2)):
             ph, pw = p.shape
             plane.append(self.weights(n, y0 / d, s / d, ph) @ p @ self.weights(n, x0 / d, s / d, pw).T)
-        y, u, v = (plane[0] - 16) * 255 / 219, (plane[1] - 128) * 255 / 224, (plane[2] - 128) * 255 / 224
-        rv, gu, gv, bu = self.m
-        rgb = np.clip(np.stack([y + rv * v, y - gu * u - gv * v, y + bu * u], -1), 0, 255)
+        p, f = [a.astype(np.float32) for a in plane], np.float32
+        ky, rv, gu, gv, bu = self.k
+        y, u, v = (p[0] - f(16)) * ky, p[1] - f(128), p[2] - f(128)
+        rgb = np.clip(np.stack([y + rv * v, y + gu * u + gv * v, y + bu * u], -1), f(0), f(255))
         cx, cy = x0 + (np.arange(n) + 0.5) * s, y0 + (np.arange(n) + 0.5) * s
         rgb[(cy < 0) | (cy >= h)] = 0
         rgb[:, (cx < 0) | (cx >= w)] = 0
@@ -101,7 +106,7 @@ class Pipeline:
         h, w = rgb.shape[:2]
         s = self.side / max(h, w)
         if isinstance(rgb, Planes):
-            net = np.rint(rgb.sample(0, 0, 1 / s, self.side)).astype(np.uint8)
+            net = np.floor(rgb.sample(0, 0, 1 / s, self.side) + np.float32(0.5)).astype(np.uint8)
         else:
             nw, nh = round(w * s), round(h * s)
             small = cv2.resize(rgb, (nw, nh), interpolation=cv2.INTER_AREA if s < 0.5 else cv2.INTER_LINEAR)
