@@ -111,7 +111,7 @@ int np_open(struct np_context **out, const struct np_settings *s, struct np_erro
         goto fail;
     }
     const struct npi_pipe_params pp = { .det = c->has_det ? &c->det : NULL, .pose = c->has_pose ? &c->pose : NULL, .set = i->set, .cpu = cpu, .threads = i->threads, .mode = s->mode,
-                                        .max_persons = i->max_persons, .pose_passes = presets[s->preset].pose_passes, .bbox_thr = i->bbox_thr, .nms_thr = i->nms_thr, .kpt_thr = i->kpt_thr, .log = c->log };
+                                        .max_persons = i->max_persons, .pose_passes = presets[s->preset].pose_passes, .bbox_thr = i->bbox_thr, .nms_thr = i->nms_thr };
     if ((r = npi_pipe_open(&c->pipe, &pp, err)) < 0) goto fail;
     struct np_model_stats st;
     if (c->has_det) { np_model_stats(c->det.model, &st); i->weights_bytes += st.weights_bytes; }

@@ -30,8 +30,8 @@ static int settle_quant(struct npi_arena *mem, struct npi_quant *q) {
     return 0;
 }
 
-/* A graph of its own for the model: same numbers, names copied, constants only where `keep` says that a step reads them. */
-static int settle(struct npi_graph *to, const struct npi_graph *from, const char *keep, struct npi_arena *mem) {
+/* A graph of its own for the model: same numbers, names copied; constants still lie in the load arena. */
+static int settle(struct npi_graph *to, const struct npi_graph *from, struct npi_arena *mem) {
     *to = *from;
     to->mem = mem;
     to->path = npi_arena_strndup(mem, from->path, strlen(from->path));
@@ -44,10 +44,6 @@ static int settle(struct npi_graph *to, const struct npi_graph *from, const char
         struct npi_tensor *x = &to->tensor[t];
         x->name = *x->name ? npi_arena_strndup(mem, x->name, strlen(x->name)) : "";
         if (!x->name || settle_quant(mem, &x->v.q) < 0) return NP_ENOMEM;
-        if (x->v.data) {
-            x->v.data = keep[t] ? dup_mem(mem, x->v.data, npi_view_bytes(&x->v)) : NULL;
-            if (keep[t] && !x->v.data) return NP_ENOMEM;
-        }
     }
     for (int i = 0; i < to->n_nodes; i++) {
         struct npi_node *n = &to->node[i];
@@ -138,10 +134,9 @@ int npi_model_load(struct np_model **out, const void *data, size_t size, const c
     if (!m->reference_only && (r = npi_pass_all(&g, &params->logger, err)) < 0) goto fail;
     /* The generic steps point at nodes of the graph they were planned on: plan on the settled one. Its constants are
      * those of the load graph while planning and are cut down afterwards. */
-    char *all = npi_arena_array(&load, char, g.n_tensors + 1), *keep = npi_arena_array(&load, char, g.n_tensors + 1);
+    char *keep = npi_arena_array(&load, char, g.n_tensors + 1);
     r = NP_ENOMEM;
-    if (!all || !keep || settle(&m->graph, &g, all, &m->mem) < 0) goto fail;
-    for (int t = 0; t < g.n_tensors; t++) m->graph.tensor[t].v.data = g.tensor[t].v.data;
+    if (!keep || settle(&m->graph, &g, &m->mem) < 0) goto fail;
     if ((r = npi_plan_make(&m->plan, &m->graph, &m->kernels, &m->mem, m->reference_only, err)) < 0) goto fail;
     mark_kept(&m->graph, &m->plan, keep);
     r = NP_ENOMEM;

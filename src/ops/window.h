@@ -25,4 +25,13 @@ static inline void npi_window_taps(int64_t pos, int k, int d, int64_t in, int *k
     *k1 = b < k ? (int)b : k;
     *k0 = a < *k1 ? (int)a : *k1;
 }
+/* Does each of `out` windows along one dim see a pixel? Fast steps leave windows that lie in the padding to the reference: they have no maximum. */
+static inline int npi_window_covers(int64_t in, int64_t out, int k, int s, int d, int pad) {
+    for (int64_t o = 0; o < out; o++) {
+        int k0, k1;
+        npi_window_taps(o * s - pad, k, d, in, &k0, &k1);
+        if (k0 >= k1) return 0;
+    }
+    return 1;
+}
 #endif

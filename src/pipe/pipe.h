@@ -17,8 +17,7 @@ struct npi_pipe_params {
     const struct np_keypoint_set *set;     /* of the joints that come out; NULL: none */
     unsigned cpu;
     int threads, mode, max_persons, pose_passes;
-    float bbox_thr, nms_thr, kpt_thr;
-    struct np_logger log;
+    float bbox_thr, nms_thr;
 };
 int npi_pipe_open(struct npi_pipe **out, const struct npi_pipe_params *p, struct np_error *err);
 void npi_pipe_close(struct npi_pipe **p);

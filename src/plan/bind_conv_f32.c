@@ -11,9 +11,7 @@ int npi_bind_conv_f32(struct npi_binder *b, const struct npi_node *n, struct npi
     const struct npi_view *x = npi_bind_view(b, n->in[0]), *w = npi_bind_view(b, n->in[1]), *y = npi_bind_view(b, n->out[0]);
     const int bias = n->n_in > 2 ? n->in[2] : -1, res = n->n_in > 3 ? n->in[3] : -1;
     const float *const weights = npi_bind_const_f32(b, n->in[1]);
-    if (x->dtype != NP_F32 || y->dtype != NP_F32 || x->q.n || y->q.n || !weights || (bias >= 0 && !npi_bind_const_f32(b, bias))) return 0;
-    if (res >= 0 && (npi_bind_view(b, res)->dtype != NP_F32 || !npi_view_same_shape(npi_bind_view(b, res), y))) return 0;
-    if (!npi_bind_dims_ok(x) || !npi_bind_dims_ok(w) || !npi_bind_dims_ok(y)) return 0;
+    if (!npi_bind_is_product_f32(b, n)) return 0;
     const int64_t m = y->d[0] * y->d[1] * y->d[2];
     const struct npi_window *win = &n->a.conv.win;
     if (m > INT_MAX / 8 || w->d[1] * w->d[2] * w->d[3] > INT_MAX / 8) return 0;

@@ -59,16 +59,6 @@ static void run_whole(const struct npi_step *s, const struct npi_exec *e, int ta
     p->k.mean_f32((float *)e->ptr[p->y_id] + task * p->c, (const float *)e->ptr[p->x_id] + task * area * p->c, (size_t)area, (size_t)p->c, (size_t)p->c, 1.f / (float)area);
 }
 
-/* Does each window along one dim see a pixel? Windows that lie in the padding are left to the reference. */
-static int covered(int64_t in, int64_t out, int k, int s, int d, int pad) {
-    for (int64_t o = 0; o < out; o++) {
-        int k0, k1;
-        npi_window_taps(o * s - pad, k, d, in, &k0, &k1);
-        if (k0 >= k1) return 0;
-    }
-    return 1;
-}
-
 int npi_bind_pool(struct npi_binder *b, const struct npi_node *n, struct npi_step *s) {
     if ((n->op != NPI_OP_MAXPOOL2D && n->op != NPI_OP_AVGPOOL2D) || (n->n_out > 1 && n->out[1] >= 0)) return 0;
     const struct npi_view *const x = npi_bind_view(b, n->in[0]), *const y = npi_bind_view(b, n->out[0]);
@@ -76,7 +66,7 @@ int npi_bind_pool(struct npi_binder *b, const struct npi_node *n, struct npi_ste
     const int average = n->op == NPI_OP_AVGPOOL2D;
     if (x->dtype != NP_F32 || y->dtype != NP_F32 || (n->act.kind && (average || n->act.kind != NPI_ACT_CLAMP))) return 0;
     const int64_t rows = y->d[0] * y->d[1];
-    if (rows < 1 || rows > INT_MAX || !covered(x->d[1], y->d[1], w->kh, w->sh, w->dh, w->pt) || !covered(x->d[2], y->d[2], w->kw, w->sw, w->dw, w->pl)) return 0;
+    if (rows < 1 || rows > INT_MAX || !npi_window_covers(x->d[1], y->d[1], w->kh, w->sh, w->dh, w->pt) || !npi_window_covers(x->d[2], y->d[2], w->kw, w->sw, w->dw, w->pl)) return 0;
     const int whole = average && y->d[1] == 1 && y->d[2] == 1 && w->kh == x->d[1] && w->kw == x->d[2] && !(w->pt | w->pl | w->pb | w->pr) && w->dh == 1 && w->dw == 1;
     if (!whole && (int64_t)w->kh * w->kw > TAPS) return 0;
     struct params *const p = npi_arena_alloc(b->mem, sizeof *p);

@@ -39,23 +39,13 @@ static void run(const struct npi_step *s, const struct npi_exec *e, int task, in
     }
 }
 
-/* Does each window along one dim see a pixel? (Windows that lie in the padding have no maximum: the reference decides.) */
-static int covered(int64_t in, int64_t out, int k, int s, int d, int pad) {
-    for (int64_t o = 0; o < out; o++) {
-        int k0, k1;
-        npi_window_taps(o * s - pad, k, d, in, &k0, &k1);
-        if (k0 >= k1) return 0;
-    }
-    return 1;
-}
-
 int npi_bind_pool_q8(struct npi_binder *b, const struct npi_node *n, struct npi_step *s) {
     if (n->op != NPI_OP_MAXPOOL2D || (n->n_out > 1 && n->out[1] >= 0) || n->act.kind) return 0;
     const struct npi_view *const x = npi_bind_view(b, n->in[0]), *const y = npi_bind_view(b, n->out[0]);
     const struct npi_window *const w = &n->a.pool.win;
     if ((x->dtype != NP_I8 && x->dtype != NP_U8) || !npi_q_same(x, y) || (int64_t)w->kh * w->kw > TAPS) return 0;
     const int64_t rows = y->d[0] * y->d[1];
-    if (rows < 1 || rows > INT_MAX || !covered(x->d[1], y->d[1], w->kh, w->sh, w->dh, w->pt) || !covered(x->d[2], y->d[2], w->kw, w->sw, w->dw, w->pl)) return 0;
+    if (rows < 1 || rows > INT_MAX || !npi_window_covers(x->d[1], y->d[1], w->kh, w->sh, w->dh, w->pt) || !npi_window_covers(x->d[2], y->d[2], w->kw, w->sw, w->dw, w->pl)) return 0;
     struct params *const p = npi_arena_alloc(b->mem, sizeof *p);
     if (!p) return npi_fail(b->err, NP_ENOMEM, "out of memory while planning");
     *p = (struct params){ .k = b->k->elem_q8, .win = *w, .x_id = n->in[0], .y_id = n->out[0], .h = x->d[1], .wd = x->d[2], .c = x->d[3], .oh = y->d[1], .ow = y->d[2],

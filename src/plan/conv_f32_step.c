@@ -233,3 +233,11 @@ int npi_conv_f32_step(struct npi_binder *b, struct npi_conv_f32 *c, struct npi_s
     if (c->res >= 0 && !late && !npi_bind_same_memory(b, c->res, c->x)) s->inplace_of = 3;
     return 1;
 }
+
+int npi_bind_is_product_f32(const struct npi_binder *b, const struct npi_node *n) {
+    const struct npi_view *x = npi_bind_view(b, n->in[0]), *w = npi_bind_view(b, n->in[1]), *y = npi_bind_view(b, n->out[0]);
+    const int bias = n->n_in > 2 ? n->in[2] : -1, res = n->n_in > 3 ? n->in[3] : -1;
+    if (x->dtype != NP_F32 || y->dtype != NP_F32 || x->q.n || y->q.n || !npi_bind_const_f32(b, n->in[1]) || (bias >= 0 && !npi_bind_const_f32(b, bias))) return 0;
+    if (res >= 0 && (npi_bind_view(b, res)->dtype != NP_F32 || !npi_view_same_shape(npi_bind_view(b, res), y))) return 0;
+    return npi_bind_dims_ok(x) && npi_bind_dims_ok(w) && npi_bind_dims_ok(y);
+}

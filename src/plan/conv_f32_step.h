@@ -43,4 +43,6 @@ int npi_bind_same_memory(const struct npi_binder *b, int t, int u);
 const float *npi_bind_const_f32(const struct npi_binder *b, int t);
 /* All dims positive, and small enough for int arithmetic on one of them and size_t on their product in bytes? */
 int npi_bind_dims_ok(const struct npi_view *v);
+/* Conv2D or FullyConnected in f32 with constant weights (and bias), a residual of the output's shape if any, dims that the steps can count? */
+int npi_bind_is_product_f32(const struct npi_binder *b, const struct npi_node *n);
 #endif
