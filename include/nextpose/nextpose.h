@@ -24,6 +24,7 @@
 #include "nextpose/engine.h"
 #include "nextpose/error.h"
 #include "nextpose/settings.h"
+#include "nextpose/stats.h"
 #include "nextpose/types.h"
 #include "nextpose/version.h"
 

@@ -41,6 +41,19 @@ struct np_settings {
     float bbox_thr;          /* 0..1, detections below are dropped; < 0: from the card */
     float nms_thr;           /* 0..1, IoU above which the weaker box is dropped; < 0: from the card */
     float kpt_thr;           /* 0..1, joints below are not drawn; < 0: from the card */
+    /* Real time. 0 or negative as said: from the preset, which may leave it to the controller. */
+    int frame_skip;          /* pose net on every k-th frame, 1..5, between them poses are propagated; 0: preset */
+    int detection_freq;      /* detector on every k-th frame, 1..30; 0: preset */
+    int batch_size;          /* crops in one inference at most, 1..8; 0: preset */
+    float detection_timeout_s; /* .05-.2: a detection older than this is not used; < 0: preset */
+    float pose_timeout_s;    /* .05-.2: a propagated pose older than this is not shown; < 0: preset */
+    float target_fps;        /* rate to hold in live mode; < 0: preset; 0: none */
+    float max_delay_ms;      /* capture to result, live mode; < 0: preset; 0: none */
+    int adapt;               /* 1: the controller moves what was left to it (live mode); 0: nothing moves; < 0: preset */
+    const char *smooth;      /* "none", "one-euro[:min_cutoff,beta,d_cutoff]", "zero-lag" (files: done by the caller); NULL: preset */
+    const char *preset_file; /* a preset of the user's own (docs/presets.md); NULL: the built-in one of `preset` */
+    const char *precision;   /* "auto", "fp32", "int8"; NULL: auto */
+    const char *device;      /* of foreign runtimes: "cpu", "gpu", "auto"; NULL: cpu */
     struct np_logger logger;
     uint64_t reserved[8];    /* zero */
 };

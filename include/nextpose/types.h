@@ -40,6 +40,7 @@ struct np_frame {
     int full_range;             /* 1: luma 0-255, 0: 16-235; ignored for RGB */
     int64_t index;              /* running number, from 0 */
     int64_t pts_ns;             /* time stamp of the source in ns, monotonic; -1 unknown */
+    int64_t captured_ns;        /* when the picture came, on the clock of CLOCK_MONOTONIC: delays are measured from it; 0: when it is sent */
     void (*release)(void *opaque); /* called once, from any thread, when the library is done; may be NULL */
     void *opaque;
 };
@@ -62,7 +63,8 @@ struct np_person {
     float pose_score;        /* of the pose, 0..1: mean confidence, or the net's own presence score */
     struct np_box box;
     int pose_source;         /* enum np_pose_source */
-    int age_frames;          /* 0 when inferred on this frame */
+    int age_frames;          /* frames since the pose was inferred, 0 when on this frame */
+    float age_ms;            /* likewise in milliseconds of the source's clock */
     int n_keypoints;         /* of the set in use; 0 when pose_source is NP_POSE_NONE */
     struct np_keypoint keypoint[NP_MAX_KEYPOINTS];
 };
@@ -90,6 +92,8 @@ struct np_result {
     const struct np_keypoint_set *set;
     /* milliseconds spent on this frame, by stage */
     float detect_ms, pose_ms, total_ms;
+    float delay_ms;          /* from np_frame.captured_ns to this result */
+    int detected;            /* 1: the detector ran on this frame; 0: boxes were carried by the tracker */
 };
 
 #ifdef __cplusplus

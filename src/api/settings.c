@@ -6,7 +6,8 @@
 #include <string.h>
 
 void np_settings_default(struct np_settings *s) {
-    *s = (struct np_settings){ .preset = NP_PRESET_BALANCED, .mode = NP_MODE_FILE, .bbox_thr = -1, .nms_thr = -1, .kpt_thr = -1 };
+    *s = (struct np_settings){ .preset = NP_PRESET_BALANCED, .mode = NP_MODE_FILE, .bbox_thr = -1, .nms_thr = -1, .kpt_thr = -1, .detection_timeout_s = -1, .pose_timeout_s = -1, .target_fps = -1,
+                               .max_delay_ms = -1, .adapt = -1 };
 }
 
 static const struct { const char *name; int preset; } names[] = {
