@@ -7,6 +7,7 @@
 #ifndef NEXTPOSE_STATS_H
 #define NEXTPOSE_STATS_H
 
+#include "nextpose/error.h"
 #include "nextpose/types.h"
 
 #ifdef __cplusplus

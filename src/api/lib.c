@@ -153,3 +153,13 @@ void np_result_release(struct np_context *c, const struct np_result **r) {
 }
 
 void np_context_info(const struct np_context *c, struct np_context_info *out) { *out = c->info; }
+
+/* The scheduler has no clockwork of its own yet: what it can say is who runs; nothing can be changed while running. */
+void np_context_stats(struct np_context *c, struct np_stats *out) {
+    *out = (struct np_stats){ .bottleneck = -2, .gpu_share = -1, .gpu_memory_mb = -1 };
+    snprintf(out->backend_detector, sizeof out->backend_detector, "%s", c->info.backend_used);
+    snprintf(out->backend_pose, sizeof out->backend_pose, "%s", c->info.backend_used);
+}
+void np_context_report(struct np_context *c, int stage, double ms, double wait_ms) {}
+void np_context_dropped(struct np_context *c, int64_t n) {}
+int np_context_adjust(struct np_context *c, const char *name, const char *value, struct np_error *err) { return npi_fail(err, NP_EINVAL, "'%s' cannot be changed while running", name); }
