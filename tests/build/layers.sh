@@ -16,5 +16,8 @@ for dir in src/*/; do
 done
 # io and tools see only the public face (and tools see io).
 grep -rnE '^#include "(base|cpu|ir|ops|kernel|import|pass|plan|backend|vision|decode|track|card|pipe|api)/' io tools && bad=1
+# Plug-ins see the plug-in interface only: they are built apart from the library.
+grep -rnE '^#include ("(base|cpu|ir|ops|kernel|import|pass|plan|backend|vision|decode|track|card|pipe|api|io|tools)/|["<]nextpose/)' plugins |
+    grep -v '<nextpose/backend.h>' && bad=1
 [ $bad = 0 ] && echo "layers: every include points down"
 exit $bad
