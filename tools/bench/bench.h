@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The subjects of nextpose bench; each takes the arguments after its name and returns an exit code. */
+#ifndef NPI_TOOLS_BENCH_H
+#define NPI_TOOLS_BENCH_H
+#include "tools/tool.h"
+
+int bench_model(int argc, char **argv);
+#endif
