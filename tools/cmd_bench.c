@@ -7,6 +7,8 @@
 
 static const struct { const char *name, *usage, *about; int (*run)(int argc, char **argv); } subjects[] = {
     { "model", "MODEL", "how fast one net runs here, by level and thread count", bench_model },
+    { "compare", "A.json B.json", "ratios of two results with significance; exit 1 when something got worse", bench_compare },
+    { "trend", "DIR", "history of a folder of results, with the versions at which something changed", bench_trend },
 };
 enum { N_SUBJECTS = sizeof subjects / sizeof *subjects };
 

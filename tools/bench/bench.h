@@ -5,4 +5,9 @@
 #include "tools/tool.h"
 
 int bench_model(int argc, char **argv);
+int bench_compare(int argc, char **argv);
+int bench_trend(int argc, char **argv);
+
+/* 1 when `word` is one of "a,b,c". */
+int bench_in_list(const char *list, const char *word);
 #endif
