@@ -113,9 +113,8 @@ int np_open(struct np_context **out, const struct np_settings *s, struct np_erro
     const struct npi_pipe_params pp = { .det = c->has_det ? &c->det : NULL, .pose = c->has_pose ? &c->pose : NULL, .set = i->set, .cpu = cpu, .threads = i->threads, .mode = s->mode,
                                         .max_persons = i->max_persons, .pose_passes = presets[s->preset].pose_passes, .bbox_thr = i->bbox_thr, .nms_thr = i->nms_thr };
     if ((r = npi_pipe_open(&c->pipe, &pp, err)) < 0) goto fail;
-    struct np_model_stats st;
-    if (c->has_det) { np_model_stats(c->det.model, &st); i->weights_bytes += st.weights_bytes; }
-    if (c->has_pose) { np_model_stats(c->pose.model, &st); i->weights_bytes += st.weights_bytes; }
+    if (c->has_det) i->weights_bytes += npi_net_weights(&c->det);
+    if (c->has_pose) i->weights_bytes += npi_net_weights(&c->pose);
     i->arena_bytes = npi_pipe_arena_bytes(c->pipe);
     *out = c;
     return 0;

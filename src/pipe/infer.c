@@ -17,23 +17,21 @@ int npi_worker_open(struct npi_worker *w, const struct npi_net *det, const struc
     int r = 0;
     for (int i = 0; i < 2; i++) {
         const struct npi_net *n = i ? pose : det;
-        const size_t need = n ? npi_session_bytes(n->model, pool) : 0;
+        struct npi_engine *e = n ? npi_lineup_now(n->lineup, NULL) : NULL;
+        const size_t need = e ? npi_run_bytes(e, pool) : 0;
         if (need > w->block_bytes) w->block_bytes = need;
+        npi_engine_unref(&e);
     }
     if (!(w->block = npi_alloc(w->block_bytes))) return npi_fail(err, NP_ENOMEM, "out of memory for %zu KiB of activations", w->block_bytes >> 10);
-    if (det && (r = npi_session_open_in(&w->det_session, det->model, pool, w->block, err)) >= 0)
-        r = npi_decoder_open(&w->det_dec, &det->card, det->out, det->n_out, det->in.width, det->in.height, err);
-    if (r >= 0 && pose && (r = npi_session_open_in(&w->pose_session, pose->model, pool, w->block, err)) >= 0)
-        r = npi_decoder_open(&w->pose_dec, &pose->card, pose->out, pose->n_out, pose->in.width, pose->in.height, err);
+    if (det) r = npi_seat_open(&w->det_seat, det, pool, w->block, w->block_bytes, err);
+    if (r >= 0 && pose) r = npi_seat_open(&w->pose_seat, pose, pool, w->block, w->block_bytes, err);
     if (r < 0) npi_worker_close(w);
     return r;
 }
 
 void npi_worker_close(struct npi_worker *w) {
-    np_session_free(&w->det_session);
-    np_session_free(&w->pose_session);
-    npi_decoder_free(&w->det_dec);
-    npi_decoder_free(&w->pose_dec);
+    npi_seat_close(&w->det_seat);
+    npi_seat_close(&w->pose_seat);
     npi_free(w->block);
     npi_free(w->warp_mem);
     npi_free(w->row_mem);
@@ -55,9 +53,9 @@ static int reserve_warp(struct npi_worker *w, const struct np_frame *f, struct n
     const int side = f->width > f->height ? f->width : f->height;
     size_t tables = 0, rows = 0;
     for (int i = 0; i < 2; i++) {
-        const struct npi_net *n = i ? w->pose : w->det;
-        if (!n) continue;
-        const size_t t = npi_warp_bytes(side, &n->in), b = npi_warp_row_bytes(side, &n->in);
+        const struct npi_seat *s = i ? &w->pose_seat : &w->det_seat;
+        if (!s->face) continue;
+        const size_t t = npi_warp_bytes(side, &s->face->in), b = npi_warp_row_bytes(side, &s->face->in);
         if (t > tables) tables = t;
         if (b > rows) rows = b;
     }
@@ -77,30 +75,34 @@ static void warp_task(void *arg, int task, int worker) {
     npi_warp_rows(j->warp, j->dst, y0, y1, (char *)j->w->row_mem + (size_t)worker * j->w->row_stride);
 }
 
-static int fill_input(struct npi_worker *w, const struct np_frame *f, const struct npi_net *net, const struct npi_affine *m, void *dst, struct np_pool *pool, struct np_error *err) {
-    struct warp_job j = { .w = w, .dst = dst, .height = net->in.height };
+static int fill_input(struct npi_worker *w, const struct np_frame *f, const struct npi_net_in *in, const struct npi_affine *m, void *dst, struct np_pool *pool, struct np_error *err) {
+    struct warp_job j = { .w = w, .dst = dst, .height = in->height };
     struct npi_warp *warp;
     int r = reserve_warp(w, f, err);
-    if (r < 0 || (r = npi_warp_prepare(&warp, w->warp_mem, w->warp_bytes, f, m, &net->in, w->cpu, err)) < 0) return r;
+    if (r < 0 || (r = npi_warp_prepare(&warp, w->warp_mem, w->warp_bytes, f, m, in, w->cpu, err)) < 0) return r;
     j.warp = warp;
-    npi_pool_run(pool, warp_task, &j, (net->in.height + ROWS_A_TASK - 1) / ROWS_A_TASK);
+    npi_pool_run(pool, warp_task, &j, (in->height + ROWS_A_TASK - 1) / ROWS_A_TASK);
     return 0;
 }
 
-static void outputs(const struct np_session *s, int n, const void **out) {
-    for (int i = 0; i < n; i++) out[i] = np_session_output(s, i);
+/* The picture through the net, on whatever runtime it is on; when that fails, the same picture on the next one. */
+static int infer(struct npi_worker *w, struct npi_seat *s, const struct np_frame *f, const struct npi_affine *m, struct np_pool *pool, const void **out, struct np_error *err) {
+    int r;
+    do {
+        if ((r = npi_seat_follow(s, err)) < 0 || (r = fill_input(w, f, &s->face->in, m, npi_seat_input(s), pool, err)) < 0) return r;
+    } while ((r = npi_seat_run(s, pool, err)) == NP_EAGAIN);
+    if (r >= 0) npi_seat_outputs(s, out);
+    return r;
 }
 
 int npi_worker_detect(struct npi_worker *w, const struct np_frame *f, float bbox_thr, float nms_thr, struct np_pool *pool, struct npi_affine *mp, struct np_error *err) {
     int W, H;
     npi_frame_shown_size(f, &W, &H);
     const struct npi_affine m = npi_affine_letterbox(W, H, w->det->in.width, w->det->in.height, w->det->card.in.fit);
-    const int r = fill_input(w, f, w->det, &m, np_session_input(w->det_session, 0), pool, err);
-    if (r < 0) return r;
-    npi_session_run_on(w->det_session, pool);
     const void *out[NPI_MAX_OUTPUTS];
-    outputs(w->det_session, w->det->n_out, out);
-    npi_decode_detect(w->det_dec, out, bbox_thr, nms_thr, &w->dets);
+    const int r = infer(w, &w->det_seat, f, &m, pool, out, err);
+    if (r < 0) return r;
+    npi_decode_detect(w->det_seat.dec, out, bbox_thr, nms_thr, &w->dets);
     if (mp) *mp = m;
     return 0;
 }
@@ -117,12 +119,10 @@ static void to_picture(struct np_keypoint *k, const struct npi_joint *j, const s
 
 /* One pass of the pose net over the crop that `m` cuts; the result is in w->result, in net pixels. */
 static int pose_pass(struct npi_worker *w, const struct np_frame *f, const struct npi_affine *m, struct np_pool *pool, struct np_error *err) {
-    const int r = fill_input(w, f, w->pose, m, np_session_input(w->pose_session, 0), pool, err);
-    if (r < 0) return r;
-    npi_session_run_on(w->pose_session, pool);
     const void *out[NPI_MAX_OUTPUTS];
-    outputs(w->pose_session, w->pose->n_out, out);
-    npi_decode_pose(w->pose_dec, out, 0, &w->result);
+    const int r = infer(w, &w->pose_seat, f, m, pool, out, err);
+    if (r < 0) return r;
+    npi_decode_pose(w->pose_seat.dec, out, 0, &w->result);
     return 0;
 }
 

@@ -3,13 +3,12 @@
  * workers share nothing but the packed weights. */
 #ifndef NPI_PIPE_INFER_H
 #define NPI_PIPE_INFER_H
-#include "pipe/models.h"
+#include "pipe/seat.h"
 
 struct npi_worker {
     const struct npi_net *det, *pose;     /* NULL: none */
-    void *block; size_t block_bytes;      /* activations of both sessions: they run in turn, and outputs are decoded before the other one starts */
-    struct np_session *det_session, *pose_session;
-    struct npi_decoder *det_dec, *pose_dec;
+    void *block; size_t block_bytes;      /* activations of both seats: they run in turn, and outputs are decoded before the other one starts */
+    struct npi_seat det_seat, pose_seat;
     unsigned cpu;
     void *warp_mem; size_t warp_bytes;    /* tables of a warp, grown when a larger picture comes */
     void *row_mem; size_t row_bytes, row_stride; int row_threads;

@@ -48,18 +48,34 @@ static int card_beside(struct npi_card *card, const char *model, int *found, str
     return npi_card_load(card, json, err);
 }
 
-static int guess(struct npi_net *n, const struct np_logger *log, struct np_error *err) {
+static int guess(struct npi_net *n, const struct npi_engine *e, const struct np_logger *log, struct np_error *err) {
     struct np_tensor_info in[4], out[NPI_MAX_OUTPUTS];
-    struct npi_card_io io = { in, out, np_model_n_inputs(n->model), np_model_n_outputs(n->model) };
+    struct npi_card_io io = { in, out, npi_engine_n_inputs(e), npi_engine_n_outputs(e) };
     char why[256] = "";
     if (io.n_in > 4) io.n_in = 4;
     if (io.n_out > NPI_MAX_OUTPUTS) io.n_out = NPI_MAX_OUTPUTS;
-    for (int i = 0; i < io.n_in; i++) np_model_input_info(n->model, i, &in[i]);
-    for (int i = 0; i < io.n_out; i++) np_model_output_info(n->model, i, &out[i]);
+    for (int i = 0; i < io.n_in; i++) npi_engine_info(e, 0, i, &in[i]);
+    for (int i = 0; i < io.n_out; i++) npi_engine_info(e, 1, i, &out[i]);
     const int sure = npi_card_guess(&n->card, &io, why, sizeof why);
     if (sure < 50) return npi_fail(err, NP_EMODEL, "%s: no card says how to read this model; write one beside it (%s)", n->path, *why ? why : "its outputs look like no head that we know");
     npi_log(log, NP_LOG_WARN, "%s: no card; taken for %s (%s)", n->path, n->card.dec.name, why);
     return 0;
+}
+
+/* Hangs what the pipeline has to know on an engine of the net. */
+static int make_face(struct npi_engine *e, const struct npi_card *card, int took_column, struct np_error *err) {
+    struct np_tensor_info t;
+    struct npi_face *const f = npi_alloc(sizeof *f);
+    if (!f) return npi_fail(err, NP_ENOMEM, "out of memory");
+    npi_engine_set_face(e, f, npi_free);
+    f->card = *card;
+    if (took_column) f->card.dec.class_index = 0;
+    f->n_out = npi_engine_n_outputs(e);
+    if (f->n_out > NPI_MAX_OUTPUTS) f->n_out = NPI_MAX_OUTPUTS;
+    for (int i = 0; i < f->n_out; i++) f->out[i] = *npi_engine_output(e, i);
+    if (npi_engine_n_inputs(e) != 1 || npi_engine_info(e, 0, 0, &t) < 0)
+        return npi_fail(err, NP_EMODEL, "has %d inputs; a picture is the only one that we could fill in", npi_engine_n_inputs(e));
+    return npi_net_in_init(&f->in, &card->in, &t, err);
 }
 
 /* Card of a model file; *known = 0 when only the tensors can tell. */
@@ -114,16 +130,18 @@ static int resized(const struct np_model *m, int side, struct np_model_params *p
     return 1;
 }
 
+struct native_load { const struct npi_card *card; int took_column; };
+
 /* Outputs that the head of a known card does not read are not computed. A card that does not fit is told later, with its message. */
 static void prune(void *opaque, const struct npi_graph *g, char *keep, int *column) {
-    struct npi_net *const n = opaque;
+    struct native_load *const n = opaque;
     struct npi_view out[NPI_MAX_OUTPUTS];
     struct npi_decoder *d;
     if (g->n_outputs > NPI_MAX_OUTPUTS) return;
     for (int i = 0; i < g->n_outputs; i++) out[i] = g->tensor[g->output[i]].v;
     const struct npi_view *in = &g->tensor[g->input[0]].v;
     const int first = in->rank == 4 && in->d[1] <= 4 && in->d[3] > 4;
-    if (in->rank != 4 || npi_decoder_open(&d, &n->card, out, g->n_outputs, (int)in->d[first ? 3 : 2], (int)in->d[first ? 2 : 1], NULL) < 0) return;
+    if (in->rank != 4 || npi_decoder_open(&d, n->card, out, g->n_outputs, (int)in->d[first ? 3 : 2], (int)in->d[first ? 2 : 1], NULL) < 0) return;
     const unsigned used = npi_decoder_outputs(d);
     for (int i = 0; i < g->n_outputs; i++) {
         keep[i] = used >> i & 1;
@@ -134,25 +152,43 @@ static void prune(void *opaque, const struct npi_graph *g, char *keep, int *colu
     npi_decoder_free(&d);
 }
 
-static int load(struct npi_net *n, int known, const struct npi_file *f, const char *isa, int side, int must, const struct np_logger *log, struct np_error *err) {
+static int load(struct np_model **out, const struct npi_net *n, struct native_load *how, const struct npi_file *f, const char *isa, int side, int must, const struct np_logger *log,
+                struct np_error *err) {
     struct np_model_params p;
     np_model_params_default(&p);
     p.isa = isa;
     if (log) p.logger = *log;
-    const struct npi_load_hooks hooks = { .prune = known ? prune : NULL, .opaque = n };
-    int r = npi_model_load(&n->model, f->data, f->size, n->path, &p, &hooks, err);
-    if (r < 0 || !resized(n->model, side, &p)) return r;
+    const struct npi_load_hooks hooks = { .prune = how->card ? prune : NULL, .opaque = how };
+    int r = npi_model_load(out, f->data, f->size, n->path, &p, &hooks, err);
+    if (r < 0 || !resized(*out, side, &p)) return r;
     struct np_model *other = NULL;
     struct np_error e = { 0 };
     r = npi_model_load(&other, f->data, f->size, n->path, &p, &hooks, &e);
-    if (r < 0 && must) return npi_fail(err, NP_EINVAL, "%s cannot take a detector size of %d (%s)", n->path, side, e.message);
+    if (r < 0 && must) {
+        np_model_free(out);
+        return npi_fail(err, NP_EINVAL, "%s cannot take a detector size of %d (%s)", n->path, side, e.message);
+    }
     if (r < 0) {
         npi_log(log, NP_LOG_INFO, "%s: stays at its own input size, %d does not fit (%s)", n->path, side, e.message);
         return 0;
     }
-    np_model_free(&n->model);
-    n->model = other;
+    np_model_free(out);
+    *out = other;
     return 0;
+}
+
+/* Our own engine on the mapped file, with its face. */
+static int open_native(struct npi_engine **out, struct npi_net *n, int known, const struct npi_file *f, const char *isa, int side, int must, const struct np_logger *log,
+                       struct np_error *err) {
+    struct native_load how = { .card = known ? &n->card : NULL };
+    struct np_model *m = NULL;
+    int r = load(&m, n, &how, f, isa, side, must, log, err);
+    if (r >= 0 && (r = npi_engine_native(out, m, err)) < 0) np_model_free(&m);
+    if (r < 0) return r;
+    if (!known) r = guess(n, *out, log, err);
+    if (r >= 0 && (r = make_face(*out, &n->card, how.took_column, err)) < 0) npi_fail_prefix(err, r, "%s", n->path);
+    if (r < 0) npi_engine_unref(out);
+    return r;
 }
 
 int npi_net_open(struct npi_net *out, const char *name, const char *dirs, const char *isa, int side, int must, const struct np_logger *log, struct np_error *err) {
@@ -181,22 +217,31 @@ int npi_net_open(struct npi_net *out, const char *name, const char *dirs, const 
     if ((r = npi_file_map(&f, n->path, err)) < 0) return r == NP_ENOENT ? NP_EMODEL : r;
     if (!known) r = card_of_file(n, &f, &known, err);
     else if (!by_id) r = check_hash(n, &f, err); /* installed models are checked by `models get` and `models verify`: hashing costs start-up time */
-    if (r >= 0) r = load(n, known, &f, isa, side, must, log, err);
-    if (r >= 0 && n->took_column) n->card.dec.class_index = 0;
-    if (r >= 0 && !known) r = guess(n, log, err);
-    if (r >= 0) {
-        struct np_tensor_info t;
-        n->n_out = np_model_n_outputs(n->model);
-        if (n->n_out > NPI_MAX_OUTPUTS) n->n_out = NPI_MAX_OUTPUTS;
-        for (int i = 0; i < n->n_out; i++) n->out[i] = *npi_model_output(n->model, i);
-        if (np_model_n_inputs(n->model) != 1 || np_model_input_info(n->model, 0, &t) < 0)
-            r = npi_fail(err, NP_EMODEL, "has %d inputs; a picture is the only one that we could fill in", np_model_n_inputs(n->model));
-        else r = npi_net_in_init(&n->in, &n->card.in, &t, err);
-        if (r < 0) npi_fail_prefix(err, r, "%s", n->path);
+    struct npi_engine *e = NULL;
+    const struct npi_lineup_params lp = { .asked = "native", .reason = "", .what = n->card.task == NPI_TASK_DETECT ? "detector" : "model", .logger = log ? *log : (struct np_logger){ 0 } };
+    if (r >= 0) r = open_native(&e, n, known, &f, isa, side, must, log, err);
+    if (r >= 0 && (r = npi_lineup_open(&n->lineup, &lp, err)) >= 0) {
+        n->in = ((const struct npi_face *)npi_engine_face(e))->in;
+        r = npi_lineup_add(n->lineup, "native", &e);
     }
+    npi_engine_unref(&e);
     npi_file_unmap(&f);
     if (r < 0) npi_net_close(n);
     return r;
 }
 
-void npi_net_close(struct npi_net *n) { np_model_free(&n->model); }
+void npi_net_close(struct npi_net *n) { npi_lineup_close(&n->lineup); }
+
+size_t npi_net_weights(const struct npi_net *n) {
+    size_t bytes = 0;
+    for (int i = 0; i < NPI_LINEUP_MAX; i++) {
+        struct npi_engine *e = npi_lineup_at(n->lineup, i);
+        struct np_model_stats st;
+        if (e && npi_engine_model(e)) {
+            np_model_stats(npi_engine_model(e), &st);
+            bytes += st.weights_bytes;
+        }
+        npi_engine_unref(&e);
+    }
+    return bytes;
+}

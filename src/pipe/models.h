@@ -2,7 +2,7 @@
 /* From what the user named ("yolox_nano", a path, a card) to a loaded model with its card. */
 #ifndef NPI_PIPE_MODELS_H
 #define NPI_PIPE_MODELS_H
-#include "backend/model.h"
+#include "backend/lineup.h"
 #include "card/card.h"
 #include "decode/head.h"
 #include "vision/vision.h"
@@ -10,13 +10,19 @@
 #define NPI_DEFAULT_DETECTOR "efficientdet_lite0_int8"
 #define NPI_DEFAULT_POSE "blazepose_full"
 
-struct npi_net {
-    struct np_model *model;
-    struct npi_card card;
+/* What the pipeline knows of a net on one runtime: it hangs on the engine. Runtimes may read different files of one net, and ours does not
+ * compute what the head does not read, so layout and outputs can differ; the size of the input cannot. */
+struct npi_face {
+    struct npi_card card;          /* as the net's, but class_index is 0 where only the person's column is computed */
     struct npi_net_in in;
     struct npi_view out[NPI_MAX_OUTPUTS];
     int n_out;
-    int took_column;     /* of the class scores only the person's column is computed; class_index is 0 then */
+};
+
+struct npi_net {
+    struct npi_card card;
+    struct npi_net_in in;          /* of the runtime that was chosen first; width and height hold for all */
+    struct npi_lineup *lineup;     /* who runs it */
     char path[512];
 };
 
@@ -25,4 +31,6 @@ struct npi_net {
  * file's own size then, with a line in the log. NP_EMODEL when there is no such model, with what to do. */
 int npi_net_open(struct npi_net *out, const char *name, const char *dirs, const char *isa, int side, int must, const struct np_logger *log, struct np_error *err);
 void npi_net_close(struct npi_net *n);
+/* Weights of our own engine, packed; 0: another runtime has them. */
+size_t npi_net_weights(const struct npi_net *n);
 #endif
