@@ -19,6 +19,18 @@ int npi_out_open(struct npi_outfile *o, const char *path, struct np_error *err) 
     return 0;
 }
 
+int npi_out_open_memory(struct npi_outfile *o, char **bytes, size_t *size, struct np_error *err) {
+    memset(o, 0, sizeof *o);
+    *bytes = NULL;
+    *size = 0;
+    if (!(o->f = open_memstream(bytes, size))) return npi_io_fail(err, NP_ENOMEM, "out of memory");
+    return 0;
+}
+
+void npi_out_rewind(struct npi_outfile *o) {
+    if (fseeko(o->f, 0, SEEK_SET) < 0) o->error = errno;
+}
+
 static void note(struct npi_outfile *o) {
     if (!o->error) o->error = errno ? errno : EIO;
 }

@@ -9,6 +9,10 @@
 struct npi_outfile { FILE *f; char *path; int error; /* errno of the first failure */ };
 /* "-" is standard output. */
 int npi_out_open(struct npi_outfile *o, const char *path, struct np_error *err);
+/* Into memory: after npi_out_flush, *bytes (NUL-terminated, *size long) is what was written since the last rewind. It grows once and is then
+ * reused; after npi_out_close the caller frees it. */
+int npi_out_open_memory(struct npi_outfile *o, char **bytes, size_t *size, struct np_error *err);
+void npi_out_rewind(struct npi_outfile *o);
 void npi_out_str(struct npi_outfile *o, const char *s);
 void npi_out_int(struct npi_outfile *o, int64_t v);
 /* Fixed point with `decimals` 0..6 digits; NaN and infinities give `none`. */

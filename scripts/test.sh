@@ -3,7 +3,7 @@
 # make test: every test, in three builds. The last lines are the test runner's own sum.
 #   build        gcc, release: all suites
 #   build-asan   clang, ASan + UBSan: all suites but the timing-heavy models
-#   build-tsan   gcc, TSan: the pipeline and the pool
+#   build-tsan   gcc, TSan: the pipeline, the pool, the views
 # NEXTPOSE_TEST_FAST=1: only the first.
 set -eu
 cd "$(dirname "$0")/.."
@@ -50,7 +50,7 @@ if [ -z "${NEXTPOSE_TEST_FAST:-}" ]; then
     build build-asan env CC=clang meson setup build-asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
     UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=1 run build-asan --timeout-multiplier 8
     build build-tsan meson setup build-tsan -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
-    TSAN_OPTIONS=halt_on_error=1 run build-tsan --timeout-multiplier 8 --suite pipe
+    TSAN_OPTIONS=halt_on_error=1 run build-tsan --timeout-multiplier 8 --suite pipe --suite views
 fi
 echo
 echo "$passed passed, $failed failed, $skipped skipped"

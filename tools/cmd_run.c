@@ -17,6 +17,7 @@
 #include "progress.h"
 #include "reader.h"
 #include "tool.h"
+#include "views.h"
 
 const struct opt_def cmd_run_opts[] = {
     { "input", 'i', OPT_STRING, NULL, 0, 0, NULL, "INPUT", "video, picture, folder, 'glob', camera number, URL, or - (stdin)", "Input" },
@@ -33,6 +34,8 @@ const struct opt_def cmd_run_opts[] = {
     { "draw-ids", 0, OPT_BOOL, "yes", 0, 0, NULL, NULL, "no ids in video and pictures", NULL },
     { "show-fps", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "write the processed frames/s into video and pictures", NULL },
     { "quiet", 'q', OPT_BOOL, NULL, 0, 0, NULL, NULL, "no progress line, no summary; errors only", NULL },
+    { "stats", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "a line of rates, delay and bottleneck each second, on stderr", NULL },
+    { "stats-json", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "the same and more as JSON lines, one a second", NULL },
     { "json-summary", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "the summary as one JSON object", NULL },
     { "log-level", 0, OPT_CHOICE, "warn", 0, 0, "error|warn|info|debug", NULL, "what is told on stderr", NULL },
     { "detector", 0, OPT_STRING, NULL, 0, 0, NULL, "MODEL", "finds people: id, .onnx, .tflite or card; none: whole picture", "Networks" },
@@ -75,6 +78,7 @@ struct run {
     struct reader reader;
     struct outputs *outputs;
     struct stats stats;
+    struct views views;
     struct npi_pic *flight[MAX_IN_FLIGHT]; /* ring: sent, result not yet here, oldest first */
     int flight_head, n_flight;
     int live, async, tty, quiet;
@@ -113,11 +117,11 @@ static int check_options(struct run *run) {
     }
     if (json && run->out_path && !strcmp(json, "-") && !strcmp(run->out_path, "-"))
         return usage("--save-json - and --out - %s", "would mix on standard output");
-    const char *const outs[] = { json, run->out_path, opt_str(o, "save-video") };
-    for (int i = 0; i < 3; i++) {
+    const char *const outs[] = { json, run->out_path, opt_str(o, "stats-json"), opt_str(o, "save-video") };
+    for (int i = 0; i < 4; i++) {
         if (same_file(input, outs[i])) return usage("'%s' is the input: writing there would destroy it", outs[i]);
         for (int k = 0; k < i; k++) {
-            if (outs[i] && outs[k] && strcmp(outs[i], "-") && !strcmp(outs[i], outs[k])) return usage("'%s' is named for two outputs", outs[i]);
+            if (outs[i] && outs[k] && !strcmp(outs[i], outs[k]) && (strcmp(outs[i], "-") || i == 2)) return usage("'%s' is named for two outputs", outs[i]);
         }
     }
     return 0;
@@ -166,6 +170,21 @@ static int open_outputs(struct run *run, struct np_error *err) {
     return outputs_open(&run->outputs, &p, err);
 }
 
+static void context_stats(void *c, struct np_stats *out) { np_context_stats(c, out); }
+static int context_adjust(void *c, const char *name, const char *value, struct np_error *err) { return np_context_adjust(c, name, value, err); }
+
+static int open_views(struct run *run, struct np_error *err) {
+    const struct opts *const o = &run->o;
+    const struct views_params p = {
+        .hub = { .input = opt_str(o, "input"), .detector = run->info.detector_id, .model = run->info.model_id,
+                 .preset = np_preset_from_name(opt_str(o, "preset")), .kpt_thr = run->info.kpt_thr, .set = run->info.set,
+                 .stats = context_stats, .adjust = context_adjust, .opaque = run->ctx },
+        .monitor = { .json_path = opt_str(o, "stats-json"), .line = opt_bool(o, "stats"), .tty = isatty(STDERR_FILENO) },
+        .log = run->log,
+    };
+    return views_open(&run->views, &p, err);
+}
+
 static void handle(struct run *run, const struct np_result *r, struct npi_pic *pic) {
     char text[64];
     struct stats *const s = &run->stats;
@@ -174,6 +193,7 @@ static void handle(struct run *run, const struct np_result *r, struct npi_pic *p
     if (show) snprintf(text, sizeof text, "%.1f FPS", stats_fps(s, s->n_processed, npi_io_now_ns()));
     /* Nothing left that could be written: going on would only burn time. */
     if (outputs_frame(run->outputs, r, pic, show ? text : NULL) == 0) atomic_store(&stop_flag, STOP_OURSELVES);
+    views_result(&run->views, r, pic);
     if (run->tty) progress_line(s, stderr);
 }
 
@@ -247,7 +267,8 @@ static int loop(struct run *run, struct np_error *err) {
 static void summarize(struct run *run, int interrupted, int n_failed) {
     const struct opts *const o = &run->o;
     const char *const json = opt_str(o, "save-json");
-    const int stdout_taken = (json && !strcmp(json, "-")) || (run->out_path && !strcmp(run->out_path, "-"));
+    const int stdout_taken = (json && !strcmp(json, "-")) || (run->out_path && !strcmp(run->out_path, "-")) ||
+                             (opt_str(o, "stats-json") && !strcmp(opt_str(o, "stats-json"), "-"));
     const struct summary s = {
         .stats = &run->stats, .info = &run->info, .backend_asked = run->info.backend_asked, .backend_reason = run->info.backend_reason,
         .input = opt_str(o, "input"), .kind = run->source->info.kind, .mode = run->live ? "live" : run->async ? "file" : "sync",
@@ -275,7 +296,7 @@ static int work(struct run *run) {
     if (!interrupted) atomic_store(&stop_flag, STOP_OURSELVES); /* ends a blocking read; nothing when the source is at its end */
     reader_stop(&run->reader);
     run->stats.n_dropped = atomic_load(&run->reader.n_dropped);
-    const int n_failed = outputs_close(&run->outputs, &run->stats.n_drawn);
+    const int n_failed = outputs_close(&run->outputs, &run->stats.n_drawn) + views_close(&run->views);
     run->stats.end_ns = npi_io_now_ns();
     if (r < 0) return tool_fail(r == NP_EINVAL || r == NP_EFORMAT ? EXIT_INPUT : EXIT_RUNTIME, &e);
     const int end = run->reader.end;
@@ -302,14 +323,14 @@ static int run_it(struct run *run) {
     const int level = opt_bool(o, "quiet") && !opt_origin(o, "log-level") ? NP_LOG_ERROR : tool_log_level(opt_str(o, "log-level"));
     run->log = tool_logger(level);
     run->quiet = opt_bool(o, "quiet");
-    run->tty = !run->quiet && isatty(STDERR_FILENO);
+    run->tty = !run->quiet && !opt_bool(o, "stats") && isatty(STDERR_FILENO);
     catch_signals();
     const struct npi_source_params sp = { .logger = run->log, .stop = &stop_flag, .decoder_threads = np_cpu_count() > 4 ? 2 : 1 };
     if ((r = npi_source_open(&run->source, opt_str(o, "input"), &sp, &e)) < 0) return tool_fail(r == NP_EINTR ? EXIT_INTERRUPTED : EXIT_INPUT, &e);
     run->live = opt_bool(o, "live") || (run->source->info.live && !opt_bool(o, "every-frame"));
     run->async = opt_bool(o, "async");
     if ((r = open_context(run, &e)) < 0) return tool_fail(tool_exit_code(r), &e);
-    if ((r = open_outputs(run, &e)) < 0) return tool_fail(EXIT_RUNTIME, &e);
+    if ((r = open_outputs(run, &e)) < 0 || (r = open_views(run, &e)) < 0) return tool_fail(EXIT_RUNTIME, &e);
     return work(run);
 }
 
@@ -327,6 +348,7 @@ int cmd_run(int argc, char **argv) {
                "Thresholds that are not given come from the model's card. '_' and '-' in names are the same.\n");
     } else if (opt_bool(&run->o, "print-config")) opts_print_config(&run->o, stdout);
     else code = run_it(run);
+    views_close(&run->views);
     outputs_close(&run->outputs, NULL);
     np_close(&run->ctx);
     npi_source_close(&run->source);
