@@ -45,6 +45,13 @@ NP_API void np_close(struct np_context **c);
  * *out is valid until np_result_release. One thread at a time a context. */
 NP_API int np_process(struct np_context *c, const struct np_frame *f, const struct np_result **out, struct np_error *err);
 
+/* One picture by itself: nothing is carried over from other pictures, persons have no ids (0). boxes NULL: those of the detector; else the pose net is run
+ * on exactly these n_boxes, and persons come out in their order; one on which the net sees nobody has no joints. Borrows `f` until it returns (and
+ * calls f->release if set). *out belongs to the context, is valid until the next call and is not released. Makes sessions of its own at
+ * the first call. One thread at a time a context, apart from the other calls. */
+NP_API int np_process_still(struct np_context *c, const struct np_frame *f, const struct np_box *boxes, int n_boxes, const struct np_result **out,
+                            struct np_error *err);
+
 /* The asynchronous pair. np_send_frame takes the frame when it returns 0 (its pixels are used until f->release is
  * called) and does not when it returns NP_EAGAIN: fetch a result first. np_send_frame(c, NULL) says that no more
  * frames come. np_get_result gives results in the order of the frames; NP_EAGAIN: none is due, send a frame; NP_EEND: all are out.

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "cpu/cpu.h"
 #include "nextpose/nextpose.h"
-#include "pipe/pipe.h"
+#include "pipe/still.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +18,8 @@ struct np_context {
     struct npi_net det, pose;
     int has_det, has_pose;
     struct npi_pipe *pipe;
+    struct npi_pipe_params pipe_params;
+    struct npi_still *still;    /* opened when it is first asked for */
     struct np_context_info info;
     char asked[32], reason[160];
     struct np_logger log;
@@ -112,6 +114,7 @@ int np_open(struct np_context **out, const struct np_settings *s, struct np_erro
     }
     const struct npi_pipe_params pp = { .det = c->has_det ? &c->det : NULL, .pose = c->has_pose ? &c->pose : NULL, .set = i->set, .cpu = cpu, .threads = i->threads, .mode = s->mode,
                                         .max_persons = i->max_persons, .pose_passes = presets[s->preset].pose_passes, .bbox_thr = i->bbox_thr, .nms_thr = i->nms_thr };
+    c->pipe_params = pp;
     if ((r = npi_pipe_open(&c->pipe, &pp, err)) < 0) goto fail;
     if (c->has_det) i->weights_bytes += npi_net_weights(&c->det);
     if (c->has_pose) i->weights_bytes += npi_net_weights(&c->pose);
@@ -126,6 +129,7 @@ fail:
 void np_close(struct np_context **c) {
     if (!c || !*c) return;
     npi_pipe_close(&(*c)->pipe);
+    npi_still_close(&(*c)->still);
     npi_net_close(&(*c)->det);
     npi_net_close(&(*c)->pose);
     npi_free(*c);
@@ -143,6 +147,14 @@ int np_process(struct np_context *c, const struct np_frame *f, const struct np_r
     const int r = npi_pipe_send(c->pipe, f, err);
     if (r < 0 && f->release) f->release(f->opaque); /* np_process is done with the frame whatever it returns; np_send_frame would leave it to the caller */
     return r < 0 ? r : npi_pipe_get(c->pipe, 1, out, err);
+}
+
+int np_process_still(struct np_context *c, const struct np_frame *f, const struct np_box *boxes, int n_boxes, const struct np_result **out, struct np_error *err) {
+    if (!c || !f || !out || n_boxes < 0) return npi_fail(err, NP_EINVAL, "np_process_still: NULL argument or a negative number of boxes");
+    int r = c->still ? 0 : npi_still_open(&c->still, &c->pipe_params, err);
+    if (r == 0) r = npi_still_run(c->still, f, boxes, n_boxes, out, err);
+    if (f->release) f->release(f->opaque);
+    return r;
 }
 
 void np_result_release(struct np_context *c, const struct np_result **r) {

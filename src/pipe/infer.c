@@ -90,6 +90,7 @@ static int infer(struct npi_worker *w, struct npi_seat *s, const struct np_frame
     int r;
     do {
         if ((r = npi_seat_follow(s, err)) < 0 || (r = fill_input(w, f, &s->face->in, m, npi_seat_input(s), pool, err)) < 0) return r;
+        if (w->tap) w->tap(w->tap_opaque, s, npi_seat_input(s));
     } while ((r = npi_seat_run(s, pool, err)) == NP_EAGAIN);
     if (r >= 0) npi_seat_outputs(s, out);
     return r;
@@ -105,6 +106,59 @@ int npi_worker_detect(struct npi_worker *w, const struct np_frame *f, float bbox
     npi_decode_detect(w->det_seat.dec, out, bbox_thr, nms_thr, &w->dets);
     if (mp) *mp = m;
     return 0;
+}
+
+static float area(const struct npi_det *d) { return (d->x1 - d->x0) * (d->y1 - d->y0); }
+
+/* Joints that a one-stage net found with the box. */
+static void take_joints(struct np_person *q, const struct npi_det *b, const struct npi_affine *m) {
+    q->n_keypoints = b->n_joints < NP_MAX_KEYPOINTS ? b->n_joints : NP_MAX_KEYPOINTS;
+    q->pose_source = NP_POSE_INFERRED;
+    float sum = 0;
+    for (int k = 0; k < q->n_keypoints; k++) {
+        const struct npi_joint *j = &b->joint[k];
+        q->keypoint[k] = (struct np_keypoint){ .z = j->wz, .conf = j->conf, .wx = j->wx, .wy = j->wy, .wz = j->wz };
+        npi_affine_apply(m, j->x, j->y, &q->keypoint[k].x, &q->keypoint[k].y);
+        sum += j->conf + 0 * (q->keypoint[k].x + q->keypoint[k].y); /* NaN when a joint is nowhere */
+    }
+    q->pose_score = sum / (float)q->n_keypoints;
+    if (!isfinite(q->pose_score)) { /* rule 1: a box without joints, as for a pose net that went NaN */
+        q->pose_score = 0;
+        q->pose_source = NP_POSE_NONE;
+        q->n_keypoints = 0;
+    }
+}
+
+int npi_worker_persons(struct npi_worker *w, const struct npi_affine *m, int width, int height, int max, struct np_person *person) {
+    struct npi_dets *const d = &w->dets;
+    int n = 0;
+    const float W = (float)width, H = (float)height;
+    for (int i = 1; i < d->n && d->n > max; i++) /* insertion sort by size; at most 256 */
+        for (int k = i; k > 0 && area(&d->det[k]) > area(&d->det[k - 1]); k--) {
+            const struct npi_det t = d->det[k];
+            d->det[k] = d->det[k - 1];
+            d->det[k - 1] = t;
+        }
+    for (int i = 0; i < d->n && n < max; i++) {
+        const struct npi_det *b = &d->det[i];
+        struct np_box box = npi_affine_box(m, b->x0, b->y0, b->x1, b->y1);
+        if (w->det->card.task == NPI_TASK_DETECT && b->n_joints >= 2) { /* BlazePose's detector boxes faces; its points are the hips' centre and a circle about the body */
+            const float dx = b->joint[1].x - b->joint[0].x, dy = b->joint[1].y - b->joint[0].y, r = sqrtf(dx * dx + dy * dy);
+            box = npi_affine_box(m, b->joint[0].x - r, b->joint[0].y - r, b->joint[0].x + r, b->joint[0].y + r);
+        }
+        const float x1 = box.x + box.w < W ? box.x + box.w : W, y1 = box.y + box.h < H ? box.y + box.h : H;
+        if (box.x < 0) box.x = 0;
+        if (box.y < 0) box.y = 0;
+        box.w = x1 - box.x;
+        box.h = y1 - box.y;
+        if (!(box.w >= 1 && box.h >= 1)) continue;
+        struct np_person *q = &person[n++];
+        memset(q, 0, offsetof(struct np_person, keypoint));
+        q->score = b->score;
+        q->box = box;
+        if (b->n_joints && w->det->card.task == NPI_TASK_POSE_MULTI) take_joints(q, b, m);
+    }
+    return n;
 }
 
 /* Joints of the net to joints of the picture. Depth: metres where the net has them, else NaN (pixels of a crop mean nothing outside). */

@@ -51,62 +51,12 @@ static void drop_frame(struct slot *s) {
 
 /* --- the three pieces of work --- */
 
-static float area(const struct npi_det *d) { return (d->x1 - d->x0) * (d->y1 - d->y0); }
-
-/* Boxes of the worker's last detection into the slot: clipped to the picture, the max_persons largest. */
-static void take_boxes(struct npi_pipe *p, struct npi_worker *w, struct slot *s, const struct npi_affine *m) {
-    struct npi_dets *const d = &w->dets;
-    int n = 0;
-    const float W = (float)s->result.width, H = (float)s->result.height;
-    for (int i = 1; i < d->n && d->n > p->p.max_persons; i++) /* insertion sort by size; at most 256 */
-        for (int k = i; k > 0 && area(&d->det[k]) > area(&d->det[k - 1]); k--) {
-            const struct npi_det t = d->det[k];
-            d->det[k] = d->det[k - 1];
-            d->det[k - 1] = t;
-        }
-    for (int i = 0; i < d->n && n < p->p.max_persons; i++) {
-        const struct npi_det *b = &d->det[i];
-        struct np_box box = npi_affine_box(m, b->x0, b->y0, b->x1, b->y1);
-        if (p->p.det->card.task == NPI_TASK_DETECT && b->n_joints >= 2) { /* BlazePose's detector boxes faces; its points are the hips' centre and a circle about the body */
-            const float dx = b->joint[1].x - b->joint[0].x, dy = b->joint[1].y - b->joint[0].y, r = sqrtf(dx * dx + dy * dy);
-            box = npi_affine_box(m, b->joint[0].x - r, b->joint[0].y - r, b->joint[0].x + r, b->joint[0].y + r);
-        }
-        const float x1 = box.x + box.w < W ? box.x + box.w : W, y1 = box.y + box.h < H ? box.y + box.h : H;
-        if (box.x < 0) box.x = 0;
-        if (box.y < 0) box.y = 0;
-        box.w = x1 - box.x;
-        box.h = y1 - box.y;
-        if (!(box.w >= 1 && box.h >= 1)) continue;
-        struct np_person *q = &s->person[n++];
-        memset(q, 0, offsetof(struct np_person, keypoint));
-        q->score = b->score;
-        q->box = box;
-        if (!b->n_joints || p->p.det->card.task != NPI_TASK_POSE_MULTI) continue;
-        q->n_keypoints = b->n_joints < NP_MAX_KEYPOINTS ? b->n_joints : NP_MAX_KEYPOINTS;
-        q->pose_source = NP_POSE_INFERRED;
-        float sum = 0;
-        for (int k = 0; k < q->n_keypoints; k++) {
-            const struct npi_joint *j = &b->joint[k];
-            q->keypoint[k] = (struct np_keypoint){ .z = j->wz, .conf = j->conf, .wx = j->wx, .wy = j->wy, .wz = j->wz };
-            npi_affine_apply(m, j->x, j->y, &q->keypoint[k].x, &q->keypoint[k].y);
-            sum += j->conf + 0 * (q->keypoint[k].x + q->keypoint[k].y); /* NaN when a joint is nowhere */
-        }
-        q->pose_score = sum / (float)q->n_keypoints;
-        if (!isfinite(q->pose_score)) { /* rule 1: a box without joints, as for a pose net that went NaN */
-            q->pose_score = 0;
-            q->pose_source = NP_POSE_NONE;
-            q->n_keypoints = 0;
-        }
-    }
-    s->n_found = n;
-}
-
 static void detect(struct npi_pipe *p, struct npi_worker *w, struct slot *s, struct np_pool *pool) {
     const int64_t t0 = npi_now_ns();
     if (p->p.det) {
         struct npi_affine m;
         s->error = npi_worker_detect(w, &s->frame, p->p.bbox_thr, p->p.nms_thr, pool, &m, &s->err);
-        if (s->error >= 0) take_boxes(p, w, s, &m);
+        if (s->error >= 0) s->n_found = npi_worker_persons(w, &m, s->result.width, s->result.height, p->p.max_persons, s->person);
     } else {
         memset(&s->person[0], 0, offsetof(struct np_person, keypoint));
         s->person[0].score = 1;
