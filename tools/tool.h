@@ -35,6 +35,7 @@ extern const struct opt_def cmd_run_opts[]; /* for tests and fuzzing */
 int cmd_run(int argc, char **argv);
 int cmd_models(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
+int cmd_eval(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 #endif

@@ -34,6 +34,8 @@ NP_API void np_eval_close(struct np_eval **e);
 NP_API void np_eval_info(const struct np_eval *e, struct np_eval_info *out);
 /* Picture i of info.n_images, in rising order of id; NP_EEND past the end. The strings live as long as e. */
 NP_API int np_eval_image(const struct np_eval *e, int i, struct np_eval_image *out);
+/* Keeps the first n pictures only; call it before predictions are added. */
+NP_API void np_eval_limit(struct np_eval *e, int n);
 /* Given boxes: those of the labelled people (one labelled joint at least, no crowd) of a picture, and their label ids. Returns how many there are,
  * of which the first `cap` were written. */
 NP_API int np_eval_boxes(const struct np_eval *e, int image, struct np_box *box, int64_t *label_id, int cap);

@@ -43,6 +43,14 @@ int np_eval_image(const struct np_eval *e, int i, struct np_eval_image *out) {
     return 0;
 }
 
+void np_eval_limit(struct np_eval *e, int n) {
+    if (n < 0 || n >= e->n_images) return;
+    e->n_images = n;
+    e->n_labels = e->first_label[n];
+    e->n_people = 0;
+    for (int i = 0; i < e->n_labels; i++) e->n_people += !e->label[i].crowd && e->label[i].n_visible && e->label[i].kpt;
+}
+
 int np_eval_boxes(const struct np_eval *e, int image, struct np_box *box, int64_t *label_id, int cap) {
     int n = 0;
     if (image < 0 || image >= e->n_images) return 0;
