@@ -13,6 +13,7 @@ static const struct { const char *name; int (*run)(int, char **); const char *ab
     { "models", cmd_models, "list, get and verify models" },
     { "inspect", cmd_inspect, "what is in a model file, and whether we can run it" },
     { "eval", cmd_eval, "how good nets are, on pictures with labels" },
+    { "convert", cmd_convert, "ONNX to TFLite and back, and smaller weights" },
     { "bench", cmd_bench, "measure a model's speed on this machine" },
     { "doctor", cmd_doctor, "what this machine and this build can do" },
 };

@@ -6,10 +6,18 @@
 
 #define MAX_ROUNDS 12
 
-int npi_pass_all(struct npi_graph *g, const struct np_logger *log, struct np_error *err) {
+int npi_pass_tidy(struct npi_graph *g, struct np_error *err) {
+    int r = npi_pass_dce(g, err);
+    if (r >= 0 && (r = npi_graph_sort(g, err)) >= 0) npi_graph_compact(g);
+    return r < 0 ? r : 0;
+}
+
+int npi_pass_all(struct npi_graph *g, const struct np_logger *log, struct np_error *err) { return npi_pass_run(g, npi_passes, log, err); }
+
+int npi_pass_run(struct npi_graph *g, const struct npi_pass *list, const struct np_logger *log, struct np_error *err) {
     for (int round = 0; round < MAX_ROUNDS; round++) {
         int changed = 0;
-        for (const struct npi_pass *p = npi_passes; p->name; p++) {
+        for (const struct npi_pass *p = list; p->name; p++) {
             const int before = g->n_nodes;
             const int r = p->run(g, err);
             if (r < 0) return npi_fail_prefix(err, r, "pass %s", p->name);
