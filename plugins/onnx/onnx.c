@@ -6,6 +6,7 @@
  * A session may run on several threads at once, so nets that share have one session. With one thread it runs on the caller's; with more
  * it has a pool of its own, whose workers sleep between runs (allow_spinning = 0): measured idle cost in tests/backend/idle.sh. */
 #define _GNU_SOURCE
+#include "../narrow.h"
 #include "ort.h"
 
 #include <dlfcn.h>
@@ -83,7 +84,7 @@ static int load(const struct np_backend_params *p, struct np_error *err) {
     return 0;
 }
 
-static int score(const struct np_backend_params *p, struct np_backend_info *out, struct np_error *why) {
+static int look(const struct np_backend_params *p, struct np_backend_info *out, struct np_error *why) {
     const int r = load(p, why);
     if (r < 0) return r;
     snprintf(out->version, sizeof out->version, "%s", lib.version);
@@ -293,7 +294,7 @@ static void close_net(struct np_backend_net *n) {
     free(n);
 }
 
-static int open_net(struct np_backend_net **out, const struct np_backend_params *p, struct np_error *err) {
+static int open_here(struct np_backend_net **out, const struct np_backend_params *p, struct np_error *err) {
     int r = load(p, err);
     if (r < 0 || (r = supports(p, err)) < 0) return r;
     struct np_backend_net *n = calloc(1, sizeof *n);
@@ -346,6 +347,22 @@ static void cancel(struct np_backend_net *n) {
 }
 
 static const char *device(const struct np_backend_net *n) { return n->provider; }
+
+static int score(const struct np_backend_params *p, struct np_backend_info *out, struct np_error *why) {
+    struct narrow w;
+    int r = narrow_begin(&w, p, why);
+    if (r >= 0) r = look(p, out, why);
+    narrow_end(&w);
+    return r;
+}
+
+static int open_net(struct np_backend_net **out, const struct np_backend_params *p, struct np_error *err) {
+    struct narrow w;
+    int r = narrow_begin(&w, p, err);
+    if (r >= 0) r = open_here(out, p, err);
+    narrow_end(&w);
+    return r;
+}
 
 static const char *const wheels[] = { "onnxruntime/capi/libonnxruntime.so.*", "onnxruntime/capi/libonnxruntime.so", NULL };
 static const char *const sonames[] = { "libonnxruntime.so.1", "libonnxruntime.so.1.*", "libonnxruntime.so", NULL };

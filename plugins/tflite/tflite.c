@@ -8,7 +8,7 @@
  * LiteRtCreateModelFromBuffer); LiteRtCreateModelFromFd appeared in the same version and tells it from older ones.
  * Threads go in as the options block "xnnpack", TOML text. XNNPACK's threads wait on a futex between runs: no spinning to switch off. */
 #define _GNU_SOURCE
-#include <nextpose/backend.h>
+#include "../narrow.h"
 
 #include <dlfcn.h>
 #include <glob.h>
@@ -146,7 +146,7 @@ static int load(const struct np_backend_params *p, struct np_error *err) {
     return 0;
 }
 
-static int score(const struct np_backend_params *p, struct np_backend_info *out, struct np_error *why) {
+static int look(const struct np_backend_params *p, struct np_backend_info *out, struct np_error *why) {
     const int r = load(p, why);
     if (r < 0) return r;
     snprintf(out->version, sizeof out->version, "%s", lib.version);
@@ -337,7 +337,7 @@ static int first_run(struct np_backend_net *n, struct np_error *err) {
     return r;
 }
 
-static int open_net(struct np_backend_net **out, const struct np_backend_params *p, struct np_error *err) {
+static int open_here(struct np_backend_net **out, const struct np_backend_params *p, struct np_error *err) {
     int r = load(p, err);
     if (r < 0 || (r = supports(p, err)) < 0) return r;
     struct np_backend_net *n = calloc(1, sizeof *n);
@@ -395,6 +395,22 @@ static int run(struct np_backend_net *n, const void *const *in, void *const *out
 
 static void cancel(struct np_backend_net *n) { atomic_store_explicit(&n->cancelled, 1, memory_order_relaxed); }
 static const char *device(const struct np_backend_net *n) { return n->device; }
+
+static int score(const struct np_backend_params *p, struct np_backend_info *out, struct np_error *why) {
+    struct narrow w;
+    int r = narrow_begin(&w, p, why);
+    if (r >= 0) r = look(p, out, why);
+    narrow_end(&w);
+    return r;
+}
+
+static int open_net(struct np_backend_net **out, const struct np_backend_params *p, struct np_error *err) {
+    struct narrow w;
+    int r = narrow_begin(&w, p, err);
+    if (r >= 0) r = open_here(out, p, err);
+    narrow_end(&w);
+    return r;
+}
 
 static const char *const wheels[] = { "ai_edge_litert/libLiteRt.so", NULL };
 static const char *const sonames[] = { "libLiteRt.so", "libLiteRt.so.*", NULL };

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keeps the threads that a runtime makes on the processors of np_backend_params.cpu_mask: threads inherit the processors of the thread that makes
+ * them, so the calling thread is narrowed while it is inside score() and open(), and is as before afterwards.
+ *
+ *   static int open_net(struct np_backend_net **out, const struct np_backend_params *p, struct np_error *err) {
+ *       struct narrow w;
+ *       int r = narrow_begin(&w, p, err);
+ *       if (r >= 0) r = open_here(out, p, err);
+ *       narrow_end(&w);
+ *       return r;
+ *   } */
+#ifndef NEXTPOSE_PLUGIN_NARROW_H
+#define NEXTPOSE_PLUGIN_NARROW_H
+#include <nextpose/backend.h>
+
+#include <sched.h> /* needs _GNU_SOURCE */
+#include <stdio.h>
+
+struct narrow { cpu_set_t before; int on; };
+
+static int narrow_begin(struct narrow *w, const struct np_backend_params *p, struct np_error *err) {
+    cpu_set_t mine;
+    w->on = p->cpu_mask && sched_getaffinity(0, sizeof w->before, &w->before) == 0;
+    if (!w->on) return 0;
+    CPU_ZERO(&mine);
+    for (int i = 0; i < p->n_cpu_mask * 64 && i < CPU_SETSIZE; i++)
+        if (p->cpu_mask[i / 64] >> (i % 64) & 1) CPU_SET(i, &mine);
+    if (sched_setaffinity(0, sizeof mine, &mine) == 0) return 0;
+    w->on = 0;
+    if (err) {
+        err->code = NP_EINVAL;
+        snprintf(err->message, sizeof err->message, "none of the processors that were asked for may be used");
+    }
+    return NP_EINVAL;
+}
+
+static void narrow_end(const struct narrow *w) {
+    if (w->on) sched_setaffinity(0, sizeof w->before, &w->before);
+}
+#endif
