@@ -41,8 +41,7 @@ const struct opt_def cmd_run_opts[] = {
     { "detector", 0, OPT_STRING, NULL, 0, 0, NULL, "MODEL", "finds people: id, .onnx, .tflite or card; none: whole picture", "Networks" },
     { "model", 'm', OPT_STRING, NULL, 0, 0, NULL, "MODEL", "finds joints: id, .onnx, .tflite or card; none: boxes only", NULL },
     { "models-dir", 0, OPT_STRING, NULL, 0, 0, NULL, "DIR", "where ids are looked up first", NULL },
-    { "preset", 0, OPT_CHOICE, "balanced", 0, 0, "high_performance|balanced|efficiency|quality:ultra_fast:speed_balanced:quality_focused", "NAME",
-      "high_performance, balanced, efficiency, quality", NULL },
+    { "preset", 0, OPT_STRING, "balanced", 0, 0, NULL, "NAME|FILE", "high_performance, balanced, efficiency, quality, or a file of your own", NULL },
     { "max-persons", 0, OPT_INT, NULL, 1, 64, NULL, "N", "people a frame at most", NULL },
     { "bbox-thr", 0, OPT_FLOAT, NULL, 0, 1, NULL, "X", "detections below are dropped", NULL },
     { "nms-thr", 0, OPT_FLOAT, NULL, 0, 1, NULL, "X", "overlap above which the weaker box is dropped", NULL },
@@ -81,7 +80,7 @@ struct run {
     struct views views;
     struct npi_pic *flight[MAX_IN_FLIGHT]; /* ring: sent, result not yet here, oldest first */
     int flight_head, n_flight;
-    int live, async, tty, quiet;
+    int live, async, tty, quiet, preset;
     const struct npi_writer_ops *format;
     const char *out_path;
 };
@@ -104,6 +103,9 @@ static int check_options(struct run *run) {
     if (o->n_rest) return usage(input ? "unexpected argument '%s'" : "unexpected argument '%s': the input is given with -i", o->rest[0]);
     if (!input) return usage("no input: use -i with a %s", "file, folder, camera number or URL (nextpose run --help)");
     if (strcmp(opt_str(o, "view"), "none")) return usage("--view %s is not in this version: use --view none and --save-video", opt_str(o, "view"));
+    struct np_settings s = { 0 };
+    struct np_error e = { 0 };
+    if (tool_preset(&s, opt_str(o, "preset"), &e) < 0) return tool_fail(EXIT_USAGE, &e);
     if (opt_bool(o, "live") && opt_bool(o, "every-frame")) return usage("--live and --every-frame %s", "exclude each other");
     if (format || out) {
         if (!format) {
@@ -130,30 +132,58 @@ static int check_options(struct run *run) {
 static int setting_int(const struct opts *o, const char *name) { return opt_str(o, name) ? opt_int(o, name) : 0; }
 static float setting_thr(const struct opts *o, const char *name) { return opt_str(o, name) ? (float)opt_float(o, name) : -1.f; }
 
-static int open_context(struct run *run, struct np_error *err) {
-    const struct opts *const o = &run->o;
+/* What the options say, for the library. The strings live as long as the options. */
+static int read_settings(struct np_settings *s, const struct opts *o, int mode, struct np_error *err) {
     static char dirs[8192];
-    struct np_settings s;
-    np_settings_default(&s);
+    np_settings_default(s);
     tool_models_dirs(dirs, sizeof dirs, opt_str(o, "models-dir"));
-    s.models_dir = dirs;
-    s.detector = opt_str(o, "detector");
-    s.model = opt_str(o, "model");
-    s.preset = np_preset_from_name(opt_str(o, "preset"));
-    s.backend = opt_str(o, "backend");
-    s.strict = opt_bool(o, "strict");
-    s.isa = opt_str(o, "isa");
-    s.threads = setting_int(o, "threads");
-    s.mode = run->live ? NP_MODE_LIVE : run->async ? NP_MODE_FILE : NP_MODE_SYNC;
-    s.max_persons = setting_int(o, "max-persons");
-    s.detector_size = setting_int(o, "yolo-size");
-    s.bbox_thr = setting_thr(o, "bbox-thr");
-    s.nms_thr = setting_thr(o, "nms-thr");
-    s.kpt_thr = setting_thr(o, "kpt-thr");
+    s->models_dir = dirs;
+    s->detector = opt_str(o, "detector");
+    s->model = opt_str(o, "model");
+    s->backend = opt_str(o, "backend");
+    s->strict = opt_bool(o, "strict");
+    s->isa = opt_str(o, "isa");
+    s->threads = setting_int(o, "threads");
+    s->mode = mode;
+    s->max_persons = setting_int(o, "max-persons");
+    s->detector_size = setting_int(o, "yolo-size");
+    s->bbox_thr = setting_thr(o, "bbox-thr");
+    s->nms_thr = setting_thr(o, "nms-thr");
+    s->kpt_thr = setting_thr(o, "kpt-thr");
+    return tool_preset(s, opt_str(o, "preset"), err);
+}
+
+static int open_context(struct run *run, struct np_error *err) {
+    struct np_settings s;
+    int r = read_settings(&s, &run->o, run->live ? NP_MODE_LIVE : run->async ? NP_MODE_FILE : NP_MODE_SYNC, err);
+    if (r < 0) return r;
     s.logger = run->log;
-    const int r = np_open(&run->ctx, &s, err);
-    if (r == 0) np_context_info(run->ctx, &run->info);
+    run->preset = s.preset_file ? -1 : s.preset;
+    if ((r = np_open(&run->ctx, &s, err)) == 0) np_context_info(run->ctx, &run->info);
     return r;
+}
+
+static void config_line(void *opaque, const char *name, const char *value, const char *bounds, const char *from) {
+    struct opts *const o = opaque;
+    char where[300];
+    snprintf(where, sizeof where, *bounds ? "%s; may move in %s" : "%s", from, bounds);
+    if (!strcmp(name, "detector_size")) name = "yolo-size";
+    if (!opts_derived(o, name, value, where)) printf("%-16s = %-24s ; %s\n", name, value, where);
+}
+
+/* Every value and where it came from; what the preset decides depends on the mode, which an input that was not opened yet only hints at. */
+static int print_config(struct opts *o) {
+    struct np_settings s;
+    struct np_error e = { 0 };
+    const char *const in = opt_str(o, "input");
+    const int camera = in && (!in[strspn(in, "0123456789")] || !strncmp(in, "/dev/video", 10) || !strncmp(in, "rtsp", 4));
+    const int live = opt_bool(o, "live") || (camera && !opt_bool(o, "every-frame"));
+    int r = read_settings(&s, o, live ? NP_MODE_LIVE : opt_bool(o, "async") ? NP_MODE_FILE : NP_MODE_SYNC, &e);
+    if (r < 0) return tool_fail(EXIT_USAGE, &e);
+    printf("; as for %s\n", live ? "a live input: --live, a camera, rtsp" : "a file; with --live other values hold");
+    if ((r = np_settings_explain(&s, config_line, o, &e)) < 0) return tool_fail(EXIT_USAGE, &e);
+    opts_print_config(o, stdout);
+    return EXIT_OK;
 }
 
 static int open_outputs(struct run *run, struct np_error *err) {
@@ -177,7 +207,7 @@ static int open_views(struct run *run, struct np_error *err) {
     const struct opts *const o = &run->o;
     const struct views_params p = {
         .hub = { .input = opt_str(o, "input"), .detector = run->info.detector_id, .model = run->info.model_id,
-                 .preset = np_preset_from_name(opt_str(o, "preset")), .kpt_thr = run->info.kpt_thr, .set = run->info.set,
+                 .preset = run->preset, .kpt_thr = run->info.kpt_thr, .set = run->info.set,
                  .stats = context_stats, .adjust = context_adjust, .opaque = run->ctx },
         .monitor = { .json_path = opt_str(o, "stats-json"), .line = opt_bool(o, "stats"), .tty = isatty(STDERR_FILENO) },
         .log = run->log,
@@ -272,7 +302,7 @@ static void summarize(struct run *run, int interrupted, int n_failed) {
     const struct summary s = {
         .stats = &run->stats, .info = &run->info, .backend_asked = run->info.backend_asked, .backend_reason = run->info.backend_reason,
         .input = opt_str(o, "input"), .kind = run->source->info.kind, .mode = run->live ? "live" : run->async ? "file" : "sync",
-        .preset = np_preset_name(np_preset_from_name(opt_str(o, "preset"))), .video = opt_str(o, "save-video"), .json = json,
+        .preset = run->preset < 0 ? opt_str(o, "preset") : np_preset_name(run->preset), .video = opt_str(o, "save-video"), .json = json,
         .out = run->out_path, .images = opt_str(o, "save-images"), .interrupted = interrupted, .n_failed = n_failed,
     };
     struct np_error e;
@@ -346,7 +376,7 @@ int cmd_run(int argc, char **argv) {
         opts_print_help(&run->o, stdout);
         printf("\nEvery option is also an environment variable (NEXTPOSE_MAX_PERSONS) and a key of the config file (max_persons = 4).\n"
                "Thresholds that are not given come from the model's card. '_' and '-' in names are the same.\n");
-    } else if (opt_bool(&run->o, "print-config")) opts_print_config(&run->o, stdout);
+    } else if (opt_bool(&run->o, "print-config")) code = print_config(&run->o);
     else code = run_it(run);
     views_close(&run->views);
     outputs_close(&run->outputs, NULL);

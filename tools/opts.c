@@ -187,6 +187,15 @@ int opts_environment(struct opts *o, const char *const *env, struct np_error *er
     return 0;
 }
 
+int opts_derived(struct opts *o, const char *name, const char *text, const char *where) {
+    const int i = find(o, name, strlen(name));
+    if (i < 0) return 0;
+    if (o->v[i].text) return 1;
+    if ((o->v[i].text = strdup(text))) o->v[i].origin = FROM_PRESET;
+    snprintf(o->v[i].where, sizeof o->v[i].where, "%s", where);
+    return 1;
+}
+
 #ifdef NPI_HAVE_INIH
 struct reading { struct opts *o; const char *path; struct np_error *err; int r; };
 
@@ -337,12 +346,12 @@ void opts_print_help(const struct opts *o, FILE *f) {
 }
 
 void opts_print_config(const struct opts *o, FILE *f) {
-    static const char *const from[] = { "default", "config file", "environment", "command line" };
+    static const char *const from[] = { "default", "preset", "config file", "environment", "command line" };
     for (int i = 0; o->defs[i].name; i++) {
         const struct opt_value *const v = &o->v[i];
         const char *const text = v->text ? v->text : o->defs[i].fallback;
-        fprintf(f, "%-16s = %-24s ; %s%s%s%s\n", o->defs[i].name, text ? text : o->defs[i].type == OPT_BOOL ? "no" : "(unset)", from[v->origin],
-                v->text ? " (" : "",
-                v->text ? v->where : "", v->text ? ")" : "");
+        const int say = v->text && v->origin != FROM_PRESET; /* `where` of a preset says it all */
+        fprintf(f, "%-16s = %-24s ; %s%s%s%s\n", o->defs[i].name, text ? text : o->defs[i].type == OPT_BOOL ? "no" : "(unset)", v->origin == FROM_PRESET ? v->where : from[v->origin],
+                say ? " (" : "", say ? v->where : "", say ? ")" : "");
     }
 }

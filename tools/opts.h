@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Options of a sub-command, from one table: the flag, its environment twin NEXTPOSE_…, its key in a config file, its type and
  * range, its default and its help line. A flag beats the environment, that beats the config file, that beats the default;
- * each value remembers where it came from (--print-config). Hyphens and underscores in names are the same. */
+ * each value remembers where it came from (--print-config). What a preset decides
+ * is put in last, for printing (opts_derived). Hyphens and underscores in names are the same. */
 #ifndef NPI_TOOLS_OPTS_H
 #define NPI_TOOLS_OPTS_H
 #include <stdio.h>
@@ -9,7 +10,7 @@
 #include "io/io.h"
 
 enum opt_type { OPT_BOOL, OPT_INT, OPT_FLOAT, OPT_STRING, OPT_CHOICE };
-enum opt_origin { FROM_DEFAULT = 0, FROM_CONFIG, FROM_ENV, FROM_FLAG };
+enum opt_origin { FROM_DEFAULT = 0, FROM_PRESET, FROM_CONFIG, FROM_ENV, FROM_FLAG };
 
 struct opt_def {
     const char *name;        /* with hyphens; "async" is also --no-async */
@@ -41,6 +42,8 @@ void opts_free(struct opts *o);
 int opts_parse(struct opts *o, int argc, char **argv, struct np_error *err);
 /* Parts of opts_parse, for tests. A value is only taken when nothing of a higher origin is there. */
 int opts_set(struct opts *o, const char *name, const char *text, int origin, const char *where, struct np_error *err);
+/* For printing: an option that nobody set has this value, because of `where` ("preset balanced"). 0: no such option. */
+int opts_derived(struct opts *o, const char *name, const char *text, const char *where);
 int opts_environment(struct opts *o, const char *const *environ_, struct np_error *err);
 int opts_config_string(struct opts *o, const char *text, const char *path, struct np_error *err);
 

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "tool.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,26 @@ static void print_line(void *opaque, int level, const char *line) {
     if (level > (int)(intptr_t)opaque) return;
     if (level < 0 || level > 3) level = 3;
     tool_say("%s: %s", level == NP_LOG_WARN ? "warning" : levels[level], line);
+}
+
+static void no_line(void *opaque, const char *name, const char *value, const char *bounds, const char *from) {}
+
+int tool_preset(struct np_settings *s, const char *text, struct np_error *err) {
+    char name[32] = "";
+    size_t n = 0;
+    for (; text[n] && n < sizeof name - 1; n++) name[n] = text[n] == '-' ? '_' : (char)tolower((unsigned char)text[n]);
+    name[n] = '\0';
+    s->preset_file = NULL;
+    if (!text[n] && np_preset_from_name(name) >= 0) {
+        s->preset = np_preset_from_name(name);
+        return 0;
+    }
+    if (!strpbrk(text, "/.") && access(text, F_OK) != 0)
+        return npi_io_fail(err, NP_EINVAL, "--preset: '%s' is not one of high_performance, balanced, efficiency, quality, nor a file", text);
+    s->preset = NP_PRESET_BALANCED;
+    s->preset_file = text;
+    struct np_settings probe = *s;
+    return np_settings_explain(&probe, no_line, NULL, err); /* a mistake in it is told now, not after the input was opened */
 }
 
 struct np_logger tool_logger(int level) { return (struct np_logger){ print_line, (void *)(intptr_t)level }; }

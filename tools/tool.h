@@ -25,6 +25,9 @@ int tool_models_home(char *out, size_t size, struct np_error *err);
 /* First existing file of a card in the folders; 0 when there is none. */
 int tool_find_model(char *path, size_t size, const struct np_card_info *c, const char *dirs);
 
+/* --preset NAME|FILE: a name in any spelling into s->preset, else the path of a file into s->preset_file. NP_EINVAL with a line. */
+int tool_preset(struct np_settings *s, const char *text, struct np_error *err);
+
 /* The text of /proc/cpuinfo's model name, or "unknown processor". */
 const char *tool_cpu_name(void);
 /* Nanoseconds since this process was started by the system. */

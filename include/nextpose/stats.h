@@ -36,6 +36,7 @@ struct np_knobs {
     int detector_size;       /* longer side of the detector's input in use; 0: no detector */
     int batch_size;          /* crops in one inference at most, 1..8 */
     int max_persons;
+    int pose_budget;         /* people whose pose is inferred on one pose frame at most, the least important take turns; 0: all */
     int draw_every;          /* pictures are drawn for every k-th result, from 1 */
     int variant;             /* index of the pose net in use, 0: the one that was asked for, above: smaller ones */
 };

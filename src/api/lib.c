@@ -5,6 +5,8 @@
 #include "cpu/cpu.h"
 #include "nextpose/nextpose.h"
 #include "pipe/still.h"
+#include "tune/hardware.h"
+#include "tune/preset.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,16 +23,10 @@ struct np_context {
     struct npi_pipe_params pipe_params;
     struct npi_still *still;    /* opened when it is first asked for */
     struct np_context_info info;
+    struct np_hardware hw;
+    struct npi_preset tuned;
     char asked[32], reason[160];
     struct np_logger log;
-};
-
-/* What a preset means until the controller moves these: side of the default detector, people, share of the threads, looks at each person. */
-static const struct { int detector_size, max_persons, thread_divisor, pose_passes; } presets[] = {
-    [NP_PRESET_BALANCED] = { 320, 8, 1, 1 },
-    [NP_PRESET_HIGH_PERFORMANCE] = { 256, 8, 1, 1 },
-    [NP_PRESET_EFFICIENCY] = { 256, 4, 2, 1 },
-    [NP_PRESET_QUALITY] = { 512, 16, 1, 2 },
 };
 
 static int check(const struct np_settings *s, struct np_error *err) {
@@ -66,7 +62,7 @@ static int open_nets(struct np_context *c, const struct np_settings *s, const ch
     int r = 0;
     if (strcmp(det, "none")) {
         /* A preset sizes our own default; a detector that was named keeps the size of its file unless it is told otherwise. */
-        const int side = s->detector_size ? s->detector_size : s->detector ? 0 : presets[s->preset].detector_size;
+        const int side = s->detector_size ? s->detector_size : s->detector ? 0 : npi_preset_int(&c->tuned, NPI_KEY_DETECTOR_SIZE);
         if ((r = npi_net_open(&c->det, det, s->models_dir, isa, side, s->detector_size != 0, &c->log, err)) < 0) return r;
         c->has_det = 1;
         if (c->det.card.task == NPI_TASK_POSE) return npi_fail(err, NP_EINVAL, "detector: %s is a pose net that needs a box; give it as model", det);
@@ -81,6 +77,12 @@ static int open_nets(struct np_context *c, const struct np_settings *s, const ch
     return 0;
 }
 
+/* The preset, what the machine is, what was asked for: the values in force. GPUs are not looked for: no runtime of this build could use one. */
+static int tune(struct np_context *c, const struct np_settings *s, struct np_error *err) {
+    npi_hardware_probe(&c->hw, &(struct npi_hardware_probe){ .root = "", .skip_gpus = 1 });
+    return npi_preset_resolve(&c->tuned, s, &c->hw, err);
+}
+
 static float thr(float set, float card) { return set >= 0 ? set : card; }
 
 int np_open(struct np_context **out, const struct np_settings *s, struct np_error *err) {
@@ -92,14 +94,13 @@ int np_open(struct np_context **out, const struct np_settings *s, struct np_erro
     struct np_context *c = npi_alloc(sizeof *c);
     if (!c) return npi_fail(err, NP_ENOMEM, "out of memory");
     c->log = s->logger;
-    if ((r = choose_backend(c, s, err)) < 0 || (r = open_nets(c, s, s->isa, err)) < 0) goto fail;
+    if ((r = tune(c, s, err)) < 0 || (r = choose_backend(c, s, err)) < 0 || (r = open_nets(c, s, s->isa, err)) < 0) goto fail;
 
     struct np_context_info *const i = &c->info;
     const struct npi_card *d = &c->det.card, *p = c->has_pose ? &c->pose.card : d;
-    const int all = s->threads ? s->threads : (np_cpu_count() + presets[s->preset].thread_divisor - 1) / presets[s->preset].thread_divisor;
     *i = (struct np_context_info){ .detector_id = c->has_det ? d->id : "none", .model_id = c->has_pose ? p->id : "none", .backend_asked = c->asked, .backend_used = "native",
-                                   .backend_reason = c->reason, .isa = npi_cpu_level_name(cpu), .threads = all > 64 ? 64 : all };
-    i->max_persons = s->max_persons ? s->max_persons : presets[s->preset].max_persons;
+                                   .backend_reason = c->reason, .isa = npi_cpu_level_name(cpu), .threads = npi_preset_int(&c->tuned, NPI_KEY_THREADS) };
+    i->max_persons = npi_preset_int(&c->tuned, NPI_KEY_MAX_PERSONS);
     i->bbox_thr = thr(s->bbox_thr, c->has_det ? d->bbox_thr : 0);
     i->nms_thr = thr(s->nms_thr, c->has_det ? d->nms_thr : 1);
     i->kpt_thr = thr(s->kpt_thr, p->kpt_thr);
@@ -113,7 +114,7 @@ int np_open(struct np_context **out, const struct np_settings *s, struct np_erro
         goto fail;
     }
     const struct npi_pipe_params pp = { .det = c->has_det ? &c->det : NULL, .pose = c->has_pose ? &c->pose : NULL, .set = i->set, .cpu = cpu, .threads = i->threads, .mode = s->mode,
-                                        .max_persons = i->max_persons, .pose_passes = presets[s->preset].pose_passes, .bbox_thr = i->bbox_thr, .nms_thr = i->nms_thr };
+                                        .max_persons = i->max_persons, .pose_passes = npi_preset_int(&c->tuned, NPI_KEY_POSE_PASSES), .bbox_thr = i->bbox_thr, .nms_thr = i->nms_thr };
     c->pipe_params = pp;
     if ((r = npi_pipe_open(&c->pipe, &pp, err)) < 0) goto fail;
     if (c->has_det) i->weights_bytes += npi_net_weights(&c->det);

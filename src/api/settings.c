@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Defaults and preset names. */
 #include "nextpose/settings.h"
+#include "tune/hardware.h"
+#include "tune/preset.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -26,4 +28,20 @@ int np_preset_from_name(const char *name) {
     for (size_t i = 0; name && i < sizeof names / sizeof *names; i++)
         if (!strcmp(names[i].name, name)) return names[i].preset;
     return -1;
+}
+
+int np_settings_explain(const struct np_settings *s, void (*line)(void *, const char *, const char *, const char *, const char *), void *opaque, struct np_error *err) {
+    struct np_hardware hw;
+    struct npi_preset p;
+    char value[64], bounds[64], from[256];
+    npi_hardware_probe(&hw, &(struct npi_hardware_probe){ .root = "", .skip_gpus = 1 });
+    const int r = npi_preset_resolve(&p, s, &hw, err);
+    for (int k = 0; r >= 0 && k < NPI_KEY_COUNT; k++) {
+        npi_preset_value_text(&p, k, value);
+        npi_preset_bounds_text(&p, k, bounds);
+        npi_preset_from_text(&p, k, from);
+        if (k == NPI_KEY_ADAPT && s->mode != NP_MODE_LIVE) line(opaque, npi_preset_key_name(k), "off", "", "files are never thinned out");
+        else line(opaque, npi_preset_key_name(k), value, p.v[NPI_KEY_ADAPT].start != 0 ? bounds : "", from);
+    }
+    return r;
 }

@@ -271,7 +271,8 @@ int npi_pipe_open(struct npi_pipe **out, const struct npi_pipe_params *params, s
         struct npi_track_params t;
         npi_track_params_default(&t);
         t.max_persons = p->p.max_persons;
-        t.high_thr = t.new_thr = t.low_thr = p->p.bbox_thr;
+        t.high_thr = t.low_thr = p->p.bbox_thr;
+        t.new_thr = p->p.bbox_thr + .1f;
         if (npi_tracker_create(&p->tracker, &t, p->p.set) < 0) r = npi_fail(err, NP_ENOMEM, "out of memory for the tracker");
     }
     if (r >= 0) r = start_threads(p, err);

@@ -9,6 +9,7 @@
 #define ACCELERATE 3.f
 #define RESIZE .5f /* sizes change slower than places */
 #define START_SPEED 1.f
+#define SURPRISE 3.f /* deviations from which a measurement is doubted (Huber) */
 
 static float height(const struct np_box *b) { return fmaxf(fmaxf(b->h, b->w), 1.f); }
 
@@ -27,7 +28,7 @@ static void predict(struct npi_kf1 *f, float dt, float keep, float accel) {
 }
 
 static void update(struct npi_kf1 *f, float z, float r) {
-    const float s = f->pxx + r * r, kx = f->pxx / s, kv = f->pxv / s, e = z - f->x;
+    const float e = z - f->x, s = fmaxf(f->pxx + r * r, e * e / (SURPRISE * SURPRISE)), kx = f->pxx / s, kv = f->pxv / s;
     f->x += kx * e;
     f->v += kv * e;
     f->pvv -= kv * f->pxv;
@@ -53,8 +54,8 @@ void npi_kf_predict(struct npi_kf *k, float dt_s, float damping) {
     k->h.x = fmaxf(k->h.x, 1.f);
 }
 
-void npi_kf_update(struct npi_kf *k, const struct np_box *b) {
-    const float r = MEASURE * height(b);
+void npi_kf_update(struct npi_kf *k, const struct np_box *b, float doubt) {
+    const float r = MEASURE * doubt * height(b);
     update(&k->cx, b->x + b->w / 2, r);
     update(&k->cy, b->y + b->h / 2, r);
     update(&k->w, b->w, r);

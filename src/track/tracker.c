@@ -1,49 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The tracker of track.h. One update:
  *
- *   1. confirmed tracks, seen or lost  <->  strong detections      (similarity >= min_sim)
- *   2. confirmed tracks seen last time <->  weak detections        (similarity >= min_sim_weak: a weak box must fit well)
- *   3. tracks not confirmed yet        <->  strong ones left over
- *   4. strong ones left over start tracks; tracks unseen for too long die
- *   5. who is served: people in view first, then by size and by how long they have been followed */
-#include "track/track.h"
+ *   1. confirmed tracks, in view or lost just now <-> strong detections  (similar.c: continues >= min_sim)
+ *   2. the same, still without a box              <-> weak detections    (>= min_sim_weak: a weak box must fit well)
+ *   3. tracks not confirmed yet                   <-> strong ones left over
+ *   4. lost tracks                                <-> strong ones left over (similar.c: returns >= min_return)
+ *   5. strong ones left over start tracks; newcomers get ids, or turn out to be somebody who was lost; tracks unseen for too long die
+ *   6. who is served: people in view first, then by size and by how long they have been followed */
+#include "track/tracker_priv.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "track/assign.h"
-#include "track/kalman.h"
 
-#define KPT_THR .3f
 #define UNSEEN_DAMPING .1f /* share of the speed left after a second unseen: people who vanish seldom keep going straight */
+#define LATELY_S .5f       /* lost for less: still matched as if in view */
+#define WEAK_DOUBT 2.f     /* a weak box is measured so much worse, */
+#define CROWD_DOUBT 4.f    /* one that is shared with somebody so much */
+#define CROWD .5f          /* share of the smaller box in the other one */
+#define SLOW_S .5f         /* time constant of the slow mean of the speed */
+#define HALF_BODY 4.f      /* what looks like half of somebody waits so much longer for an id */
+#define EDGE_LIMIT_S .5f   /* who left through the edge is not waited for longer */
+#define STEP_NS 33333333   /* an unknown step */
 
-struct slot {
-    struct npi_track t;
-    struct npi_kf kf;
-    int n_kpt;                 /* joints of the last pose, about the box centre of then */
-    struct np_keypoint kpt[NP_MAX_KEYPOINTS];
-    float rank;
-    int was_selected;
-};
-
-struct npi_tracker {
-    struct npi_track_params p;
-    const struct np_keypoint_set *set;
-    struct slot *slot[NPI_TRACK_MAX]; /* living ones first, oldest first; the rest is free */
-    int n, next_id, started;
-    int64_t now_ns;
-    int order[NPI_TRACK_MAX];         /* for npi_tracker_at */
-    int rows[NPI_TRACK_MAX], cols[NPI_TRACK_MAX_DETS];
-    int det_slot[NPI_TRACK_MAX_DETS]; /* slot matched to detection, -1 */
-    int det_index[NPI_TRACK_MAX_DETS];
-    struct npi_assign assign;
-    struct slot store[NPI_TRACK_MAX];
-};
+typedef struct npi_track_slot slot;
 
 void npi_track_params_default(struct npi_track_params *p) {
-    *p = (struct npi_track_params){ .high_thr = .4f, .low_thr = .1f, .new_thr = .4f, .min_sim = .15f, .min_sim_weak = .4f, .oks_weight = .5f,
-                                    .birth_hits = 1, .max_missing = 10, .max_persons = 8, .max_missing_s = 1.f };
+    *p = (struct npi_track_params){ .high_thr = .4f, .low_thr = .1f, .new_thr = .45f, .min_sim = .2f, .min_sim_weak = .4f, .min_return = .3f, .oks_weight = .5f,
+                                    .birth_hits = 2, .slow_birth_s = .5f, .max_missing = 0, .max_missing_s = 2.f, .max_persons = 8 };
 }
 
 int npi_tracker_create(struct npi_tracker **out, const struct npi_track_params *p, const struct np_keypoint_set *set) {
@@ -64,58 +49,69 @@ void npi_tracker_free(struct npi_tracker **t) {
 }
 
 void npi_tracker_reset(struct npi_tracker *t) { t->n = t->started = 0; }
+void npi_tracker_set_max_persons(struct npi_tracker *t, int max_persons) { t->p.max_persons = max_persons; }
+
+void npi_tracker_set_picture(struct npi_tracker *t, int width, int height) {
+    t->width = width;
+    t->height = height;
+}
 
 /* --- time --- */
 
+/* Sets the own clock to the frame's; seconds that have passed. at_once: nothing says that a frame will follow that could confirm somebody. */
 static float step_to(struct npi_tracker *t, int64_t t_ns) {
-    const int64_t step = t_ns - t->now_ns;
-    const int first = !t->started;
+    const int first = !t->started, known = t_ns >= 0 && t_ns < INT64_MAX / 4;
+    const int64_t now = known ? t_ns + t->ahead_ns : t->now_ns;
+    const int64_t step = now - t->now_ns;
     t->started = 1;
-    if (first && t_ns >= 0) t->now_ns = t_ns;
-    if (first) return 0;
-    if (t_ns < 0 || step <= 0) { /* unknown, or standing still */
-        t->now_ns += 33333333;
+    t->at_once = first || !known || step == 0;
+    if (first) {
+        t->ahead_ns = 0;
+        t->now_ns = known ? t_ns : t->now_ns + STEP_NS;
+        return 0;
+    }
+    if (!known || step <= 0) { /* unknown, standing still, or a clip that starts again */
+        t->now_ns += STEP_NS;
+        if (known) t->ahead_ns = t->now_ns - t_ns;
         return 1.f / 30;
     }
-    t->now_ns = t_ns;
+    t->now_ns = now;
     return step > 5000000000 ? 5.f : (float)((double)step * 1e-9);
+}
+
+static void set_box(slot *s) {
+    s->t.box = npi_kf_box(&s->kf);
+    s->t.vx = s->kf.cx.v;
+    s->t.vy = s->kf.cy.v;
 }
 
 static void predict(struct npi_tracker *t, float dt) {
     for (int i = 0; i < t->n && dt > 0; i++) {
-        struct slot *s = t->slot[i];
-        npi_kf_predict(&s->kf, dt, s->t.missing ? UNSEEN_DAMPING : 1);
-        s->t.box = npi_kf_box(&s->kf);
-        s->t.vx = s->kf.cx.v;
-        s->t.vy = s->kf.cy.v;
+        slot *s = t->slot[i];
+        const int walks_on = s->t.missing == 0 || (s->crowded && npi_track_gap_s(t, s) < LATELY_S);
+        npi_kf_predict(&s->kf, dt, walks_on ? 1 : UNSEEN_DAMPING);
+        set_box(s);
     }
 }
 
 void npi_tracker_predict(struct npi_tracker *t, int64_t t_ns) {
-    if (t->started && t_ns > t->now_ns) predict(t, step_to(t, t_ns));
+    if (t->started && t_ns >= 0 && t_ns < INT64_MAX / 4 && t_ns + t->ahead_ns > t->now_ns) predict(t, step_to(t, t_ns));
 }
 
 /* --- matching --- */
 
-static float similarity(const struct npi_tracker *t, const struct slot *s, const struct npi_track_det *d) {
-    const float iou = npi_iou(&s->t.box, &d->box);
-    if (!t->set || !s->n_kpt || !d->kpt || d->n_kpt != s->n_kpt || s->n_kpt != t->set->n || !(t->p.oks_weight > 0)) return iou;
-    struct np_keypoint here[NP_MAX_KEYPOINTS]; /* the last pose, moved along with the box */
-    const float cx = s->t.box.x + s->t.box.w / 2, cy = s->t.box.y + s->t.box.h / 2;
-    for (int i = 0; i < s->n_kpt; i++) {
-        here[i] = s->kpt[i];
-        here[i].x += cx;
-        here[i].y += cy;
-    }
-    const float oks = npi_oks(here, d->kpt, s->n_kpt, t->set->sigma, s->t.box.w * s->t.box.h, KPT_THR);
-    return oks < 0 ? iou : iou + t->p.oks_weight * (oks - iou);
+static float comes_back(const struct npi_tracker *t, const slot *s, const struct npi_track_det *d) {
+    struct npi_shape shape = { 0 };
+    if (d->kpt) npi_shape_add(&shape, d->kpt, d->n_kpt, t->set);
+    return npi_track_returns(t, s, &d->box, &shape);
 }
 
 /* Pairs the listed slots (t->rows) with the listed detections (t->cols). */
-static void match(struct npi_tracker *t, const struct npi_track_det *dets, int n_rows, int n_cols, float least) {
+static void match(struct npi_tracker *t, const struct npi_track_det *dets, int n_rows, int n_cols, float least,
+                  float (*alike)(const struct npi_tracker *, const slot *, const struct npi_track_det *)) {
     for (int r = 0; r < n_rows; r++)
         for (int c = 0; c < n_cols; c++) {
-            const float s = similarity(t, t->slot[t->rows[r]], &dets[t->cols[c]]);
+            const float s = alike(t, t->slot[t->rows[r]], &dets[t->cols[c]]);
             t->assign.sim[r][c] = s >= least ? s : 0;
         }
     npi_assign(&t->assign, n_rows, n_cols);
@@ -134,45 +130,81 @@ static int free_dets(struct npi_tracker *t, const struct npi_track_det *dets, in
     return k;
 }
 
-static int free_tracks(struct npi_tracker *t, int confirmed, int seen_only) {
+/* Tracks without a detection so far: newcomers, or confirmed ones that were in view less than `lately_s` ago. */
+static int free_tracks(struct npi_tracker *t, int confirmed, float lately_s) {
     int k = 0;
     for (int i = 0; i < t->n; i++) {
         const struct npi_track *s = &t->slot[i]->t;
-        if (s->det < 0 && (s->id > 0) == confirmed && (!seen_only || s->missing == 0)) t->rows[k++] = i;
+        if (s->det < 0 && (s->id > 0) == confirmed && (s->missing == 0 || npi_track_gap_s(t, t->slot[i]) < lately_s)) t->rows[k++] = i;
     }
     return k;
 }
 
-/* --- births, deaths, service --- */
+static void match_all(struct npi_tracker *t, const struct npi_track_det *d, int n) {
+    const struct npi_track_params *const p = &t->p;
+    int rows = free_tracks(t, 1, LATELY_S);
+    match(t, d, rows, free_dets(t, d, n, p->high_thr, INFINITY), p->min_sim, npi_track_continues);
+    rows = free_tracks(t, 1, LATELY_S);
+    match(t, d, rows, free_dets(t, d, n, p->low_thr, p->high_thr), p->min_sim_weak, npi_track_continues);
+    rows = free_tracks(t, 0, INFINITY);
+    match(t, d, rows, free_dets(t, d, n, p->high_thr, INFINITY), p->min_sim, npi_track_continues);
+    rows = free_tracks(t, 1, INFINITY);
+    match(t, d, rows, free_dets(t, d, n, p->high_thr, INFINITY), p->min_return, comes_back);
+}
 
-static void set_kpt(struct slot *s, const struct np_keypoint *kpt, int n) {
-    const float cx = s->t.box.x + s->t.box.w / 2, cy = s->t.box.y + s->t.box.h / 2;
-    s->n_kpt = n < NP_MAX_KEYPOINTS ? n : NP_MAX_KEYPOINTS;
-    for (int i = 0; i < s->n_kpt; i++) {
-        s->kpt[i] = kpt[i];
-        s->kpt[i].x -= cx;
-        s->kpt[i].y -= cy;
+/* When two people pass each other the detector first cuts one box short, then draws one about both, then the other one is cut short.
+ * Whoever got such boxes as measurements would leave the crossing with the other's speed, and with the other's id. So while boxes are
+ * shared both walk on as they did before (mean speed of the half second before), and boxes only correct that a little. */
+static void crowd(struct npi_tracker *t, const struct npi_track_det *d) {
+    for (int i = 0; i < t->n; i++) {
+        slot *const s = t->slot[i];
+        const struct np_box *const b = s->t.det >= 0 ? &d[s->t.det].box : &s->t.box;
+        const int was = s->crowded;
+        s->crowded = 0;
+        for (int k = 0; k < t->n && s->t.id && !s->crowded; k++) {
+            const slot *const o = t->slot[k];
+            s->crowded = o != s && o->t.id && (o->t.det >= 0 || npi_track_gap_s(t, o) < LATELY_S) && npi_inside(b, &o->t.box) > CROWD;
+        }
+        if (was || !s->crowded) continue;
+        s->kf.cx.v = s->slow_vx;
+        s->kf.cy.v = s->slow_vy;
     }
 }
 
-static void take(struct npi_tracker *t, struct slot *s, const struct npi_track_det *d) {
-    npi_kf_update(&s->kf, &d->box);
-    s->t.box = npi_kf_box(&s->kf);
-    s->t.vx = s->kf.cx.v;
-    s->t.vy = s->kf.cy.v;
+/* --- births, deaths, service --- */
+
+static void take(struct npi_tracker *t, slot *s, const struct npi_track_det *d) {
+    const float gap = npi_track_gap_s(t, s), share = s->t.hits ? fminf(gap / SLOW_S, 1.f) : 0;
+    const int jumped = s->t.missing > 0 && npi_track_continues(t, s, d) < t->p.min_sim;
+    if (jumped) npi_kf_start(&s->kf, &d->box); /* back after a gap, away from where it was looked for */
+    else npi_kf_update(&s->kf, &d->box, (d->score < t->p.high_thr ? WEAK_DOUBT : 1) * (s->crowded ? CROWD_DOUBT : 1));
+    set_box(s);
+    if (s->t.missing == 0 && !s->crowded) {
+        s->slow_vx += share * (s->t.vx - s->slow_vx);
+        s->slow_vy += share * (s->t.vy - s->slow_vy);
+    }
+    s->t.returned = s->t.missing > 0;
     s->t.score = d->score;
     s->t.hits++;
     s->t.missing = 0;
-    s->t.seen_ns = t->now_ns;
-    if (d->kpt && d->n_kpt > 0) set_kpt(s, d->kpt, d->n_kpt);
-    if (!s->t.id && s->t.hits >= t->p.birth_hits) s->t.id = t->next_id++;
+    s->t.seen_ns = s->det_ns = t->now_ns;
+    s->det_box = d->box;
+    s->seen_x = s->t.box.x + s->t.box.w / 2;
+    s->seen_y = s->t.box.y + s->t.box.h / 2;
+    s->seen_h = s->t.box.h;
+    if (d->score >= t->p.new_thr) s->nobody = 0;
+    if (d->kpt && d->n_kpt > 0) {
+        npi_track_keep_pose(s, d->kpt, d->n_kpt, 0);
+        npi_shape_add(&s->shape, d->kpt, d->n_kpt, t->set);
+        s->pose_ns = t->now_ns;
+    }
 }
 
 static void birth(struct npi_tracker *t, const struct npi_track_det *dets, int d) {
     if (t->n >= NPI_TRACK_MAX) return;
-    struct slot *s = t->slot[t->n];
+    slot *s = t->slot[t->n];
     memset(s, 0, sizeof *s);
-    s->t.born_ns = t->now_ns;
+    s->t.born_ns = s->t.seen_ns = t->now_ns;
     npi_kf_start(&s->kf, &dets[d].box);
     s->t.box = dets[d].box;
     s->t.det = d;
@@ -180,17 +212,64 @@ static void birth(struct npi_tracker *t, const struct npi_track_det *dets, int d
     take(t, s, &dets[d]);
 }
 
-static int dies(const struct npi_tracker *t, const struct npi_track *s) {
-    if (s->det >= 0) return 0;
-    if (!s->id || s->missing > t->p.max_missing) return 1;
-    return t->p.max_missing_s > 0 && (double)(t->now_ns - s->seen_ns) * 1e-9 > (double)t->p.max_missing_s;
+/* Somebody who was lost and now is this newcomer, whose build is known where the detector gives joints. */
+static slot *lost_one(struct npi_tracker *t, const slot *s) {
+    slot *best = NULL;
+    float most = t->p.min_return;
+    for (int i = 0; i < t->n; i++) {
+        slot *const o = t->slot[i];
+        const float p = o->t.id > 0 && o->t.missing > 0 ? npi_track_returns(t, o, &s->t.box, &s->shape) : 0;
+        if (p >= most && p > 0) { most = p * 1.0001f; best = o; }
+    }
+    return best;
+}
+
+/* A newcomer gets an id: an own one, or that of somebody who was lost. */
+static void confirm(struct npi_tracker *t, slot *s) {
+    const int inside = npi_track_inside_other(t, s, &s->t.box);
+    s->sure_hits += s->t.score >= t->p.new_thr && !inside;
+    const int quick = s->t.hits >= t->p.birth_hits && s->sure_hits >= t->p.birth_hits;
+    const int slow = s->t.hits >= t->p.birth_hits && (double)(t->now_ns - s->t.born_ns) * 1e-9 >= (double)(t->p.slow_birth_s * (inside == 2 ? HALF_BODY : 1));
+    if (!t->at_once && !quick && !slow) return;
+    slot *const old = lost_one(t, s);
+    if (!old) {
+        s->t.id = t->next_id++;
+        return;
+    }
+    s->t.id = old->t.id;
+    s->t.hits += old->t.hits;
+    s->t.born_ns = old->t.born_ns;
+    s->t.returned = 1;
+    s->was_selected = old->was_selected;
+    if (!s->shape.weight) s->shape = old->shape;
+    memcpy(s->margin, old->margin, sizeof s->margin);
+    s->n_margin = old->n_margin;
+    old->t.id = 0; /* and dies */
+    old->t.hits = 0;
+}
+
+static int at_edge(const struct npi_tracker *t, const struct npi_track *s) {
+    const float m = .02f * (float)(t->width + t->height);
+    if (t->width < 1 || t->height < 1) return 0;
+    return (s->box.x < m && s->vx < 0) || (s->box.y < m && s->vy < 0) || (s->box.x + s->box.w > (float)t->width - m && s->vx > 0) ||
+           (s->box.y + s->box.h > (float)t->height - m && s->vy > 0);
+}
+
+static int dies(const struct npi_tracker *t, const slot *o) {
+    const struct npi_track *const s = &o->t;
+    if (s->missing == 0) return 0;
+    if (!s->id) return s->missing >= s->hits || s->missing > 2; /* a newcomer of one frame at once */
+    if (t->p.max_missing > 0 && s->missing > t->p.max_missing) return 1;
+    const float gap = npi_track_gap_s(t, o);
+    if (o->left && gap > EDGE_LIMIT_S) return 1;
+    return t->p.max_missing_s > 0 && gap > t->p.max_missing_s;
 }
 
 static void bury(struct npi_tracker *t) {
     int k = 0;
     for (int i = 0; i < t->n; i++) {
-        struct slot *s = t->slot[i];
-        if (dies(t, &s->t)) continue;
+        slot *s = t->slot[i];
+        if (dies(t, s)) continue;
         t->slot[i] = t->slot[k]; /* the dead move behind the living, whose order stays */
         t->slot[k++] = s;
     }
@@ -198,8 +277,9 @@ static void bury(struct npi_tracker *t) {
 }
 
 /* Is slot a served before b? */
-static int before(const struct slot *a, const struct slot *b) {
+static int before(const slot *a, const slot *b) {
     if ((a->t.id > 0) != (b->t.id > 0)) return a->t.id > 0;
+    if (npi_track_ghost(a) != npi_track_ghost(b)) return npi_track_ghost(b);
     if ((a->t.missing == 0) != (b->t.missing == 0)) return a->t.missing == 0;
     if (a->rank != b->rank) return a->rank > b->rank;
     return a->t.id < b->t.id;
@@ -207,7 +287,7 @@ static int before(const struct slot *a, const struct slot *b) {
 
 static void choose(struct npi_tracker *t) {
     for (int i = 0; i < t->n; i++) {
-        struct slot *s = t->slot[i];
+        slot *s = t->slot[i];
         const float followed = fminf((float)s->t.hits / 30.f, 1.f);
         /* side of the box, half as much again for the long-followed; whoever is served keeps the place against slightly larger ones */
         s->rank = sqrtf(fmaxf(s->t.box.w * s->t.box.h, 0.f)) * (1 + .5f * followed) * (s->was_selected ? 1.2f : 1.f);
@@ -216,8 +296,8 @@ static void choose(struct npi_tracker *t) {
         t->order[k] = i;
     }
     for (int k = 0; k < t->n; k++) {
-        struct slot *s = t->slot[t->order[k]];
-        s->t.selected = s->was_selected = k < t->p.max_persons && s->t.id > 0;
+        slot *s = t->slot[t->order[k]];
+        s->t.selected = s->was_selected = k < t->p.max_persons && s->t.id > 0 && !npi_track_ghost(s);
     }
 }
 
@@ -244,43 +324,38 @@ void npi_tracker_update(struct npi_tracker *t, const struct npi_track_det *dets,
     predict(t, step_to(t, t_ns));
     const int n = best(t, dets, n_all);
     for (int i = 0; i < n; i++) { d[i] = dets[t->det_index[i]]; t->det_slot[i] = -1; }
-    for (int i = 0; i < t->n; i++) t->slot[i]->t.det = -1;
-
-    int rows = free_tracks(t, 1, 0);
-    match(t, d, rows, free_dets(t, d, n, t->p.high_thr, INFINITY), t->p.min_sim);
-    rows = free_tracks(t, 1, 1);
-    match(t, d, rows, free_dets(t, d, n, t->p.low_thr, t->p.high_thr), t->p.min_sim_weak);
-    rows = free_tracks(t, 0, 0);
-    match(t, d, rows, free_dets(t, d, n, t->p.high_thr, INFINITY), t->p.min_sim);
-
     for (int i = 0; i < t->n; i++) {
-        struct slot *s = t->slot[i];
+        t->slot[i]->t.det = -1;
+        t->slot[i]->t.returned = 0;
+    }
+    match_all(t, d, n);
+    crowd(t, d);
+    for (int i = 0; i < t->n; i++) {
+        slot *s = t->slot[i];
         if (s->t.det >= 0) take(t, s, &d[s->t.det]);
-        else s->t.missing++;
+        else if (s->t.missing++ == 0) s->left = at_edge(t, &s->t);
     }
     for (int i = 0; i < n; i++)
-        if (t->det_slot[i] < 0 && d[i].score >= t->p.new_thr) birth(t, d, i);
+        if (t->det_slot[i] < 0 && d[i].score >= t->p.high_thr) birth(t, d, i);
+    for (int i = 0; i < t->n; i++)
+        if (!t->slot[i]->t.id && t->slot[i]->t.missing == 0) confirm(t, t->slot[i]);
     for (int i = 0; ids && i < n_all; i++) ids[i] = 0;
-    for (int i = 0; i < n; i++)
-        if (ids && t->det_slot[i] >= 0) ids[t->det_index[i]] = t->slot[t->det_slot[i]]->t.id;
+    for (int i = 0; i < n; i++) {
+        const slot *const s = t->det_slot[i] >= 0 ? t->slot[t->det_slot[i]] : NULL;
+        if (ids && s && !npi_track_ghost(s)) ids[t->det_index[i]] = s->t.id;
+    }
     bury(t);
     for (int i = 0; i < t->n; i++) /* back to the caller's numbers */
         if (t->slot[i]->t.det >= 0) t->slot[i]->t.det = t->det_index[t->slot[i]->t.det];
     choose(t);
 }
 
-void npi_tracker_set_pose(struct npi_tracker *t, int id, const struct np_keypoint *kpt, int n_kpt, const struct np_box *box) {
-    for (int i = 0; i < t->n && id > 0; i++) {
-        struct slot *s = t->slot[i];
-        if (s->t.id != id) continue;
-        if (box && box->w > 0 && box->h > 0 && isfinite(box->x + box->y + box->w + box->h)) {
-            npi_kf_update(&s->kf, box);
-            s->t.box = npi_kf_box(&s->kf);
-            s->t.vx = s->kf.cx.v;
-            s->t.vy = s->kf.cy.v;
-        }
-        if (kpt && n_kpt > 0) set_kpt(s, kpt, n_kpt);
+int npi_tracker_wants_detection(const struct npi_tracker *t) {
+    for (int i = 0; i < t->n; i++) {
+        const slot *const s = t->slot[i];
+        if (!s->t.id || (s->t.missing > 0 && !s->left && npi_track_gap_s(t, s) < LATELY_S)) return 1;
     }
+    return 0;
 }
 
 int npi_tracker_count(const struct npi_tracker *t) { return t->n; }

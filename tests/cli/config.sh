@@ -23,6 +23,21 @@ equal "$(origin nms-thr)" "(unset) default" "an unset one"
 NEXTPOSE_THREADS=99 expect 2 "NEXTPOSE_THREADS: 99 is outside" "$NP" run -i x
 NEXTPOSE_CONFIG="$T/c.ini" expect 0 "" "$NP" run --print-config
 equal "$(origin yolo-size)" "320 config file ('yolo_size' in $T/c.ini)" "the file named by the environment"
+expect 0 "" "$NP" run --print-config --threads 1 # what a preset decides, by file and live, and who decided
+equal "$(origin max-persons)" "8 preset balanced" "from the preset"
+equal "$(origin frame.skip)" "1 preset balanced" "a file is not thinned out"
+equal "$(origin adapt)" "off files are never thinned out" "nor adapted"
+equal "$(origin threads)" "1 command line (--threads)" "a flag beats the preset"
+printf 'base = quality\ntarget_fps = 7\n[live]\nmax_persons = 3 in 2..5\n' >"$T/my.preset"
+expect 0 "" "$NP" run --print-config --live --preset "$T/my.preset"
+equal "$(origin target.fps)" "7 preset $T/my.preset" "an own preset"
+equal "$(origin max-persons)" "3 preset $T/my.preset; may move in 2..5" "with bounds"
+equal "$(origin max.delay.ms)" "300 preset quality, the base of $T/my.preset" "on its base"
+NEXTPOSE_PRESET="$T/my.preset" expect 0 "" "$NP" run --print-config -i 0
+equal "$(origin target.fps)" "7 preset $T/my.preset" "named by the environment, for a camera"
+echo "frame_skip = 9" >>"$T/my.preset"
+expect 2 "my.preset: line 5: frame_skip = 9: outside of 1 to 5" "$NP" run -i x --preset "$T/my.preset"
+expect 2 "cannot open '$T/none.preset'" "$NP" run -i x --preset "$T/none.preset"
 expect 2 "cannot open '$T/none.ini'" "$NP" run -i x --config "$T/none.ini"
 echo "max_person = 3" >"$T/bad.ini"
 expect 2 "did you mean 'max-persons'" "$NP" run -i x --config "$T/bad.ini"

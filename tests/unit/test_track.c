@@ -73,7 +73,7 @@ static void test_kalman(void **state) {
     npi_kf_start(&k, &(struct np_box){ 0, 0, 50, 100 });
     for (int i = 1; i <= 30; i++) {
         npi_kf_predict(&k, 1.f / 30, 1);
-        npi_kf_update(&k, &(struct np_box){ (float)(2 * i), 0, 50, 100 });
+        npi_kf_update(&k, &(struct np_box){ (float)(2 * i), 0, 50, 100 }, 1);
     }
     NEAR(k.cx.v, 60, 3); NEAR(k.cy.v, 0, .1);
     for (int i = 0; i < 10; i++) npi_kf_predict(&k, 1.f / 30, 1);
@@ -143,9 +143,13 @@ static void test_hidden(void **state) {
     for (int k = 0; k < 7; k++, i++) npi_tracker_update(t, NULL, 0, (int64_t)(i + 1) * STEP, NULL);
     assert_int_equal(npi_tracker_count(t), 0);
     npi_tracker_update(t, &d, 1, (int64_t)(i + 1) * STEP, &id);
+    assert_int_equal(id, 0); /* might be a ghost */
+    assert_true(npi_tracker_wants_detection(t));
+    npi_tracker_update(t, &d, 1, (int64_t)(i + 2) * STEP, &id);
     assert_int_equal(id, 2);
+    assert_false(npi_tracker_wants_detection(t));
     /* a gap in time kills as well */
-    npi_tracker_update(t, NULL, 0, (int64_t)(i + 2) * STEP + 3000000000, NULL);
+    npi_tracker_update(t, NULL, 0, (int64_t)(i + 3) * STEP + 3000000000, NULL);
     assert_int_equal(npi_tracker_count(t), 0);
     npi_tracker_free(&t);
 }
@@ -203,10 +207,7 @@ static void test_oks(void **state) {
     npi_tracker_update(t, d, 2, STEP, ids);
     assert_int_equal(ids[0], 1);
     assert_int_equal(ids[1], 2);
-    /* set_pose moves the box and renews the joints */
-    npi_tracker_set_pose(t, 2, k[0], 17, &(struct np_box){ 300, 100, 80, 150 });
-    assert_true(npi_tracker_find(t, 2)->box.x > 110);
-    npi_tracker_set_pose(t, 99, k[0], 17, NULL);
+    npi_tracker_set_pose(t, 99, k[0], 17, STEP); /* unknown: nothing happens */
     npi_tracker_free(&t);
 }
 
