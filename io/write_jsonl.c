@@ -54,7 +54,7 @@ static int jsonl_open(void **priv, const char *path, const struct npi_writer_met
     return 0;
 }
 
-static void person(struct npi_outfile *o, const struct np_person *p) {
+void npi_put_person(struct npi_outfile *o, const struct np_person *p) {
     npi_out_str(o, "{\"id\":");
     npi_out_int(o, p->id);
     npi_out_str(o, ",\"score\":");
@@ -117,7 +117,7 @@ static int jsonl_frame(void *priv, const struct np_result *r, const char *name, 
     npi_out_str(o, ",\"persons\":[");
     for (int i = 0; i < r->n_persons; i++) {
         if (i) npi_out_str(o, ",");
-        person(o, &r->persons[i]);
+        npi_put_person(o, &r->persons[i]);
     }
     npi_out_str(o, "]}\n");
     return npi_out_flush(o, err);

@@ -31,6 +31,8 @@ struct npi_outfile;
 const struct np_keypoint *npi_coco17_joint(const struct np_keypoint_set *set, const struct np_person *p, int i);
 /* "[x,y,score, …]" of the 17 joints, 0,0,0 for missing ones. */
 void npi_put_coco17(struct npi_outfile *o, const struct np_keypoint_set *set, const struct np_person *p);
+/* The object that stands for a person in JSON lines and in the web view's stream. */
+void npi_put_person(struct npi_outfile *o, const struct np_person *p);
 void npi_put_box(struct npi_outfile *o, const struct np_box *b);
 const char *npi_pose_source_name(int source);
 #endif

@@ -29,15 +29,19 @@ const struct opt_def cmd_run_opts[] = {
     { "format", 0, OPT_CHOICE, NULL, 0, 0, "jsonl|csv|openpose|coco|alphapose|motchallenge", "NAME",
       "format of --out: jsonl, csv, openpose, coco, alphapose, motchallenge", NULL },
     { "out", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE|DIR|-", "joints in --format", NULL },
-    { "view", 0, OPT_CHOICE, "none", 0, 0, "none|window|web", NULL, "live view (this version has none)", NULL },
     { "draw-boxes", 0, OPT_BOOL, "yes", 0, 0, NULL, NULL, "no boxes in video and pictures", NULL },
     { "draw-ids", 0, OPT_BOOL, "yes", 0, 0, NULL, NULL, "no ids in video and pictures", NULL },
     { "show-fps", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "write the processed frames/s into video and pictures", NULL },
     { "quiet", 'q', OPT_BOOL, NULL, 0, 0, NULL, NULL, "no progress line, no summary; errors only", NULL },
-    { "stats", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "a line of rates, delay and bottleneck each second, on stderr", NULL },
-    { "stats-json", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "the same and more as JSON lines, one a second", NULL },
     { "json-summary", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "the summary as one JSON object", NULL },
     { "log-level", 0, OPT_CHOICE, "warn", 0, 0, "error|warn|info|debug", NULL, "what is told on stderr", NULL },
+    { "view", 0, OPT_CHOICE, "none", 0, 0, "none|window|web", NULL, "live view", "Watching" },
+    { "web-port", 0, OPT_INT, "8765", 0, 65535, NULL, "N", "port of --view web; 0: any free one", NULL },
+    { "web-bind", 0, OPT_STRING, "127.0.0.1", 0, 0, NULL, "ADDRESS", "others than loopback: read only, with a token", NULL },
+    { "web-token", 0, OPT_STRING, NULL, 0, 0, NULL, "TEXT", "who does not know it sees nothing", NULL },
+    { "metrics-port", 0, OPT_INT, NULL, 0, 65535, NULL, "N", "Prometheus text at /metrics, without a view", NULL },
+    { "stats", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "a line of rates, delay and bottleneck each second, on stderr", NULL },
+    { "stats-json", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "the same and more as JSON lines, one a second", NULL },
     { "detector", 0, OPT_STRING, NULL, 0, 0, NULL, "MODEL", "finds people: id, .onnx, .tflite or card; none: whole picture", "Networks" },
     { "model", 'm', OPT_STRING, NULL, 0, 0, NULL, "MODEL", "finds joints: id, .onnx, .tflite or card; none: boxes only", NULL },
     { "models-dir", 0, OPT_STRING, NULL, 0, 0, NULL, "DIR", "where ids are looked up first", NULL },
@@ -95,6 +99,11 @@ static int same_file(const char *a, const char *b) {
     return a && b && stat(a, &x) == 0 && stat(b, &y) == 0 && S_ISREG(x.st_mode) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
+static enum view view_of(const struct opts *o) {
+    const char *const v = opt_str(o, "view");
+    return !strcmp(v, "window") ? VIEW_WINDOW : !strcmp(v, "web") ? VIEW_WEB : VIEW_NONE;
+}
+
 /* Combinations that the table cannot know. 0 or an exit code. */
 static int check_options(struct run *run) {
     const struct opts *const o = &run->o;
@@ -102,10 +111,10 @@ static int check_options(struct run *run) {
         *const json = opt_str(o, "save-json");
     if (o->n_rest) return usage(input ? "unexpected argument '%s'" : "unexpected argument '%s': the input is given with -i", o->rest[0]);
     if (!input) return usage("no input: use -i with a %s", "file, folder, camera number or URL (nextpose run --help)");
-    if (strcmp(opt_str(o, "view"), "none")) return usage("--view %s is not in this version: use --view none and --save-video", opt_str(o, "view"));
     struct np_settings s = { 0 };
     struct np_error e = { 0 };
     if (tool_preset(&s, opt_str(o, "preset"), &e) < 0) return tool_fail(EXIT_USAGE, &e);
+    if (views_missing(view_of(o), opt_str(o, "metrics-port") != NULL)) return usage("%s", views_missing(view_of(o), opt_str(o, "metrics-port") != NULL));
     if (opt_bool(o, "live") && opt_bool(o, "every-frame")) return usage("--live and --every-frame %s", "exclude each other");
     if (format || out) {
         if (!format) {
@@ -210,7 +219,8 @@ static int open_views(struct run *run, struct np_error *err) {
                  .preset = run->preset, .kpt_thr = run->info.kpt_thr, .set = run->info.set,
                  .stats = context_stats, .adjust = context_adjust, .opaque = run->ctx },
         .monitor = { .json_path = opt_str(o, "stats-json"), .line = opt_bool(o, "stats"), .tty = isatty(STDERR_FILENO) },
-        .log = run->log,
+        .view = view_of(o), .web_bind = opt_str(o, "web-bind"), .web_token = opt_str(o, "web-token"), .web_port = opt_int(o, "web-port"),
+        .metrics_port = opt_str(o, "metrics-port") ? opt_int(o, "metrics-port") : -1, .quiet = run->quiet, .log = run->log,
     };
     return views_open(&run->views, &p, err);
 }

@@ -17,7 +17,8 @@ expect 2 "not one of" "$NP" run -i x --backend cuda
 expect 2 "neither yes nor no" "$NP" run -i x --strict=maybe
 expect 2 "takes no value" "$NP" run -i x --no-async=1
 expect 2 "unexpected argument 'clip.mp4': the input is given with -i" "$NP" run clip.mp4
-expect 2 "view window" "$NP" run -i x --view window
+expect 2 "not one of" "$NP" run -i x --view telly
+expect 2 "outside of 0 to 65535" "$NP" run -i x --view web --web-port 70000
 expect 2 "exclude each other" "$NP" run -i x --live --every-frame
 expect 2 "say where with --out" "$NP" run -i x --format openpose
 expect 2 "must be a folder" "$NP" run -i x --format openpose --out -
