@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which inference runtimes there are, where they are looked for, and what becomes of them. docs/runtimes.md tells it for users. */
+#ifndef NEXTPOSE_RUNTIMES_H
+#define NEXTPOSE_RUNTIMES_H
+
+#include <stddef.h>
+
+#include "nextpose/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Where plug-ins and the libraries behind them are looked for. Lists are separated by ':', best first; only absolute paths count, and the current
+ * directory is never searched. Empty lists are fine: then it is the install folder and the system's libraries. */
+struct np_runtime_search {
+    char plugins[2048];        /* folders of np_backend_*.so, before the install folder */
+    char libs[4096];           /* libraries by path: "onnx=/opt/lib/libonnxruntime.so:tflite=/x/libLiteRt.so"; names as in --backend */
+    char site_packages[8192];  /* folders of Python packages: the wheels onnxruntime, ai-edge-litert, openvino, torch */
+    char lib_dirs[2048];       /* library folders, before the system's */
+};
+/* Fills it from an environment that the caller hands over (environ, or NULL: empty search): NEXTPOSE_PLUGINS, NEXTPOSE_ORT_LIB, NEXTPOSE_LITERT_LIB,
+ * NEXTPOSE_OPENVINO_LIB, NEXTPOSE_TORCH_LIB, LD_LIBRARY_PATH, and the Python packages of VIRTUAL_ENV, CONDA_PREFIX, PYTHONPATH, the python3 on PATH and the user:
+ * found by looking at files, no Python is started. The library never reads the environment by itself. Any thread. */
+NP_API void np_runtime_search_env(struct np_runtime_search *out, const char *const *env);
+/* Adds or replaces the library of a runtime ("onnx", "ort", …). NP_ELIMIT when the list is full, NP_ENOENT when there is no such file. */
+NP_API int np_runtime_search_lib(struct np_runtime_search *s, const char *runtime, const char *path, struct np_error *err);
+
+struct np_runtime_info {
+    char name[32], title[64];      /* "onnx", "ONNX Runtime" */
+    char plugin[1024], library[1024]; /* paths; "" : none */
+    char found[32];                /* "built in", "given", "wheel", "system" */
+    char version[64], devices[256], missing[256];
+    char problem[512];             /* why it does not work; "" : it does, as far as was tried */
+    int works;                     /* 1: a tiny model ran and gave the right numbers; 0: it did not; -1: not tried */
+    double load_ms, run_ms;        /* loading the library; opening and running the tiny model */
+};
+/* Tells of each runtime in turn: native, tflite, onnx, openvino, torch, then other plug-ins in the search. `test`: also load them and run a tiny
+ * model. The pointer given to `each` is good for that call. Slow (loads libraries). */
+NP_API void np_runtime_list(const struct np_runtime_search *s, int test, void (*each)(void *opaque, const struct np_runtime_info *info), void *opaque);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
