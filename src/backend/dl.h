@@ -15,7 +15,7 @@ struct npi_plugin {
     char path[NPI_PATH_MAX];        /* of the module */
     const struct np_backend *table;
     char library[NPI_PATH_MAX];     /* ""; none needed or none found */
-    char where[64];                 /* "given", "wheel", "system" */
+    char where[32];                 /* "given", "wheel", "system" */
     struct np_backend_info info;
     int score;                      /* of table->score; < 0: error code, `why` says why */
     struct np_error why;
