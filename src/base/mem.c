@@ -71,6 +71,19 @@ char *npi_arena_strndup(struct npi_arena *a, const char *s, size_t n) {
     return p;
 }
 
+void npi_arena_reset(struct npi_arena *a) {
+    struct npi_arena_block *const keep = a->head;
+    if (!keep) return;
+    for (struct npi_arena_block *b = keep->next, *next; b; b = next) {
+        next = b->next;
+        a->total_bytes -= b->cap;
+        npi_free(b);
+    }
+    memset((char *)keep + HEAD_BYTES, 0, keep->used);
+    keep->next = NULL;
+    keep->used = 0;
+}
+
 void npi_arena_free(struct npi_arena *a) {
     for (struct npi_arena_block *b = a->head, *next; b; b = next) {
         next = b->next;

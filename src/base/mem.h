@@ -27,6 +27,8 @@ struct npi_arena { struct npi_arena_block *head; size_t total_bytes, limit_bytes
 void npi_arena_init(struct npi_arena *a, size_t limit_bytes);
 void *npi_arena_alloc(struct npi_arena *a, size_t bytes); /* 64-byte aligned, zeroed; NULL: out of memory or limit */
 char *npi_arena_strndup(struct npi_arena *a, const char *s, size_t n); /* NUL-terminated, control characters replaced by '?' */
+/* Everything in it is gone, but one block stays for what comes next: an arena that is filled again and again does not zero 256 KiB each time. */
+void npi_arena_reset(struct npi_arena *a);
 void npi_arena_free(struct npi_arena *a);
 #define npi_arena_array(a, type, n) ((type *)npi_arena_calloc((a), (size_t)(n), sizeof(type)))
 void *npi_arena_calloc(struct npi_arena *a, size_t n, size_t size);

@@ -2,7 +2,7 @@
 #include "pass/util.h"
 
 int npi_rewrite_index(struct npi_rewrite *w) {
-    npi_arena_free(&w->tmp);
+    npi_arena_reset(&w->tmp);
     return npi_graph_index(w->g, &w->tmp, &w->ix) < 0 ? npi_fail(w->err, NP_ENOMEM, "%s: out of memory", w->g->path) : 0;
 }
 
