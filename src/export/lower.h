@@ -16,6 +16,7 @@ struct npi_lower {
     int *map;                        /* [from->n_tensors] number in the new graph, -1: not made yet */
     int *dq;                         /* [from->n_tensors] its dequantized twin in the new graph, -1 */
     int real;                        /* inside of npi_lo_real_op: operands are real numbers by now */
+    struct npi_act act;              /* what the target fuses into the op at work */
     const char *target;              /* "ONNX", for messages */
     const struct npi_node *node;     /* the node at work: new ones get its name */
     const int *in;                   /* its inputs in the new graph, -1: absent */
@@ -52,6 +53,14 @@ static inline const struct npi_view *npi_lo_view(const struct npi_lower *l, int 
 int npi_lo_residual(struct npi_lower *l, const struct npi_node *n, const int *in);
 /* An op of quantized operands becomes Dequantize, the op, Quantize. 1: done (out filled), 0: nothing of it is quantized. */
 int npi_lo_real_op(struct npi_lower *l, const struct npi_node *n, npi_lower_rule rule, int *out);
+/* x with positions index[0..n) of an axis, in that order; exact for every type. */
+int npi_lo_pick(struct npi_lower *l, int x, int axis, const int64_t *index, int64_t n);
+int npi_lo_transpose(struct npi_lower *l, int x, const int *perm);
+int npi_lo_floats(struct npi_lower *l, int rank, const int64_t *d, const float *v); /* a constant */
+/* Resize axis by axis, by picking rows and weighting them: for what no target's own resize means. */
+int npi_lo_resize(struct npi_lower *l, const struct npi_node *n, int x);
+/* Padding that repeats what is there, by picking rows. */
+int npi_lo_pad_repeat(struct npi_lower *l, const struct npi_node *n, int x);
 /* Decompositions that several targets share, each exact in real arithmetic; the result, or negative. */
 int npi_lo_softplus(struct npi_lower *l, int x);
 int npi_lo_layer_norm(struct npi_lower *l, const struct npi_node *n, const int *in);
