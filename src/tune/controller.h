@@ -35,7 +35,7 @@ struct npi_load {
     int64_t n_offered;              /* frames of the source, dropped ones included */
     int64_t n_processed;            /* frames that came out */
     int64_t n_inferences;           /* crops that went through the pose net */
-    int64_t n_persons;              /* over the processed frames: people in view */
+    int64_t n_persons;              /* over the processed frames: people in view, max_persons of them at most */
     double stage_ms[NP_STAGE_COUNT];
     int64_t stage_runs[NP_STAGE_COUNT];
     double busy_ms;                 /* time with at least one frame inside; 0: not measured (then stages are taken as one after another) */
@@ -45,17 +45,23 @@ struct npi_load {
 #define NPI_TUNE_RING 5
 struct npi_ring { double v[NPI_TUNE_RING]; int n, at; };
 
+struct npi_mark { int64_t ns, n_offered, n_processed; };
+#define NPI_TUNE_MARKS 24
+
 struct npi_controller {
     struct npi_controller_params p;
     struct np_knobs k;              /* in force */
     struct npi_cost cost;
     struct npi_load last;
-    int64_t start_ns, last_ns, late_since_ns, room_since_ns, moved_ns, taken_ns, batch_since_ns; /* -1: not so */
-    double late_wait_s, room_wait_s; /* dwell times; the second one grows when taking back was in vain */
+    int started, fresh_detect, fresh_crop; /* fresh: measured since the size or the variant changed */
+    int64_t last_ns, late_since_ns, room_since_ns, moved_ns, taken_ns, given_ns, batch_since_ns, cut_ns; /* -1: not so, or never */
+    double room_wait_s;             /* how long there must be room; grows when taking back was in vain */
     double derate;                  /* 0..1: what the forecast is worth, learned where it was too good */
     double share;                   /* of the people whose pose is inferred on a pose frame: 1, 3/4, 1/2, 1/4 */
     int budget_cut;                 /* 1: the delay bound holds the budget below the share */
-    struct npi_ring detect, crop, frame, read, draw, emit, parallel, persons, fps, offered, delay;
+    struct npi_ring detect, crop, frame, read, draw, emit, parallel, persons, delay, cap;
+    struct npi_mark mark[NPI_TUNE_MARKS]; int n_marks, at_mark;
+    double fps, fps_window_s;       /* measured since the last move, over a second or so */
     int64_t n_moves;
 };
 

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See controller.h. One tick:
+ *
+ *   measure   costs of one run of each stage: the median of the last ticks, so that a spike is not believed; people: the most of them
+ *   late?     the cost model's forecast, the measured rate, or the delay, for LATE_WAIT_S ──> choose() with a little margin, go there
+ *   room?     choose() with a larger margin is better than what is in force, for room_wait_s ──> go there
+ *   budget    how many poses fit into one frame without breaking the delay bound; follows at once, no dwell time
+ *
+ * choose() starts from the best of everything and gives up one step after another, in the order of the table `order`, only steps that help,
+ * until the forecast holds: so a move goes to the right place, not in its direction. Between the two margins nothing moves. */
+#include "tune/controller.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LATE_WAIT_S 0.4    /* shorter than this is a spike */
+#define ROOM_WAIT_S 1.2
+#define ROOM_WAIT_MAX_S 60
+#define SETTLE_S 0.5       /* after a move, before the next one */
+#define IN_VAIN_S 8        /* taken back and given up again within this: wait longer next time */
+#define LATE_MARGIN 1.08   /* where to go when late */
+#define ROOM_MARGIN 1.25   /* what must be possible to take something back */
+#define PLENTY_MARGIN 1.4  /* with less than this a refinement may be noise: */
+#define NARROW_WAIT_S 4    /* look longer before it is made */
+#define LATE_SLACK 0.97    /* late when it would not hold at this part of the costs either */
+#define HELPS 0.985        /* a step is worth it when it takes off 1.5 % */
+
+/* --- small statistics --- */
+
+static void push(struct npi_ring *r, double v) {
+    r->v[r->at] = v;
+    r->at = (r->at + 1) % NPI_TUNE_RING;
+    if (r->n < NPI_TUNE_RING) r->n++;
+}
+
+static double median(const struct npi_ring *r) {
+    double s[NPI_TUNE_RING];
+    for (int i = 0; i < r->n; i++) {
+        int k = i;
+        for (; k > 0 && s[k - 1] > r->v[i]; k--) s[k] = s[k - 1];
+        s[k] = r->v[i];
+    }
+    return !r->n ? 0 : r->n % 2 ? s[r->n / 2] : (s[r->n / 2 - 1] + s[r->n / 2]) / 2;
+}
+
+/* For what must not be exceeded: two ticks in a row are believed. */
+static double cautious(const struct npi_ring *r) {
+    const double m = median(r);
+    if (r->n < 2) return m;
+    const double a = r->v[(r->at + NPI_TUNE_RING - 1) % NPI_TUNE_RING], b = r->v[(r->at + NPI_TUNE_RING - 2) % NPI_TUNE_RING], both = a < b ? a : b;
+    return both > m ? both : m;
+}
+
+static double most(const struct npi_ring *r) {
+    double v = 0;
+    for (int i = 0; i < r->n; i++) v = r->v[i] > v ? r->v[i] : v;
+    return v;
+}
+
+static double least(const struct npi_ring *r) {
+    double v = r->n ? r->v[0] : 0;
+    for (int i = 1; i < r->n; i++) v = r->v[i] < v ? r->v[i] : v;
+    return v;
+}
+
+static int clamp(int v, struct npi_range r) { return v < r.lo ? r.lo : v > r.hi ? r.hi : v; }
+static double since_s(int64_t now, int64_t then) { return then < 0 ? 1e9 : (double)(now - then) / 1e9; }
+
+/* --- parameters --- */
+
+static struct npi_range range(const struct npi_preset *p, int key) { return (struct npi_range){ (int)p->v[key].lo, (int)p->v[key].hi }; }
+
+void npi_controller_params_from(struct npi_controller_params *out, const struct npi_preset *p) {
+    *out = (struct npi_controller_params){
+        .target_fps = p->v[NPI_KEY_TARGET_FPS].start, .max_delay_ms = p->v[NPI_KEY_MAX_DELAY_MS].start, .pose_timeout_s = p->v[NPI_KEY_POSE_TIMEOUT_S].start,
+        .start = { .frame_skip = npi_preset_int(p, NPI_KEY_FRAME_SKIP), .detection_freq = npi_preset_int(p, NPI_KEY_DETECTION_FREQ),
+                   .detector_size = npi_preset_int(p, NPI_KEY_DETECTOR_SIZE), .batch_size = npi_preset_int(p, NPI_KEY_BATCH_SIZE),
+                   .max_persons = npi_preset_int(p, NPI_KEY_MAX_PERSONS), .draw_every = npi_preset_int(p, NPI_KEY_DRAW_EVERY), .variant = npi_preset_int(p, NPI_KEY_VARIANT) },
+        .frame_skip = range(p, NPI_KEY_FRAME_SKIP), .detection_freq = range(p, NPI_KEY_DETECTION_FREQ), .detector_size = range(p, NPI_KEY_DETECTOR_SIZE),
+        .batch_size = range(p, NPI_KEY_BATCH_SIZE), .max_persons = range(p, NPI_KEY_MAX_PERSONS), .draw_every = range(p, NPI_KEY_DRAW_EVERY), .variant = range(p, NPI_KEY_VARIANT),
+        .n_variants = 1, .variant_cost = { 1 }, .threads = npi_preset_int(p, NPI_KEY_THREADS), .has_detector = 1, .has_pose = 1,
+    };
+}
+
+/* Sizes that can be switched to and lie within the bounds; the start's own when there is none. */
+static void take_params(struct npi_controller *c, const struct npi_controller_params *p) {
+    c->p = *p;
+    struct npi_controller_params *const q = &c->p;
+    int n = 0;
+    for (int i = 0; i < p->n_sizes && i < NPI_TUNE_MAX_SIZES; i++)
+        if (p->sizes[i] >= p->detector_size.lo && p->sizes[i] <= p->detector_size.hi) q->sizes[n++] = p->sizes[i];
+    if (!n) q->sizes[n++] = p->start.detector_size;
+    q->n_sizes = n;
+    if (q->n_variants < 1) q->n_variants = 1;
+    if (q->n_variants > NPI_TUNE_MAX_VARIANTS) q->n_variants = NPI_TUNE_MAX_VARIANTS;
+    if (q->variant.hi > q->n_variants - 1) q->variant.hi = q->n_variants - 1;
+    if (q->variant.lo > q->variant.hi) q->variant.lo = q->variant.hi;
+    c->cost.threads = q->threads;
+    c->cost.n_variants = q->n_variants;
+    memcpy(c->cost.variant, q->variant_cost, sizeof c->cost.variant);
+}
+
+static void into_bounds(struct npi_controller *c, struct np_knobs *k) {
+    const struct npi_controller_params *const p = &c->p;
+    k->frame_skip = clamp(k->frame_skip, p->frame_skip);
+    k->detection_freq = clamp(k->detection_freq, p->detection_freq);
+    k->batch_size = clamp(k->batch_size, p->batch_size);
+    k->max_persons = clamp(k->max_persons, p->max_persons);
+    k->draw_every = clamp(k->draw_every, p->draw_every);
+    k->variant = clamp(k->variant, p->variant);
+    int size = p->sizes[0];
+    for (int i = 0; i < p->n_sizes; i++)
+        if (abs(p->sizes[i] - k->detector_size) < abs(size - k->detector_size)) size = p->sizes[i];
+    k->detector_size = p->has_detector ? size : 0;
+}
+
+void npi_controller_init(struct npi_controller *c, const struct npi_controller_params *p) {
+    *c = (struct npi_controller){ .last_ns = -1, .late_since_ns = -1, .room_since_ns = -1, .moved_ns = -1, .taken_ns = -1, .given_ns = -1, .batch_since_ns = -1, .cut_ns = -1,
+                                  .room_wait_s = ROOM_WAIT_S, .derate = 1, .share = 1, .fresh_detect = 1, .fresh_crop = 1 };
+    take_params(c, p);
+    c->k = p->start;
+    c->k.pose_budget = 0;
+    into_bounds(c, &c->k);
+    c->cost.parallel = 1;
+    if (p->detect_ms > 0) push(&c->detect, p->detect_ms);
+    if (p->crop_ms > 0) push(&c->crop, p->crop_ms);
+}
+
+void npi_controller_rebound(struct npi_controller *c, const struct npi_controller_params *p) {
+    take_params(c, p);
+    into_bounds(c, &c->k);
+    c->share = 1;
+    c->late_since_ns = c->room_since_ns = c->moved_ns = c->taken_ns = -1;
+    c->room_wait_s = ROOM_WAIT_S;
+}
+
+/* --- measuring --- */
+
+static double stage(const struct npi_load *a, const struct npi_load *b, int s) { return b->stage_ms[s] - a->stage_ms[s]; }
+
+static void push_run(struct npi_ring *r, const struct npi_load *a, const struct npi_load *b, int s, double factor) {
+    const int64_t runs = b->stage_runs[s] - a->stage_runs[s];
+    if (runs > 0) push(r, stage(a, b, s) / (double)runs * factor);
+}
+
+/* Rates over about a second, and never over a move: what came before it says nothing about now. */
+static void measure_rate(struct npi_controller *c, int64_t now, const struct npi_load *l) {
+    c->mark[c->at_mark] = (struct npi_mark){ now, l->n_offered, l->n_processed };
+    c->at_mark = (c->at_mark + 1) % NPI_TUNE_MARKS;
+    if (c->n_marks < NPI_TUNE_MARKS) c->n_marks++;
+    c->fps_window_s = 0;
+    for (int i = 2; i <= c->n_marks; i++) {
+        const struct npi_mark *const m = &c->mark[(c->at_mark - i + 2 * NPI_TUNE_MARKS) % NPI_TUNE_MARKS];
+        const double s = since_s(now, m->ns);
+        if (c->moved_ns >= 0 && m->ns < c->moved_ns) break;
+        c->fps_window_s = s;
+        c->fps = (double)(l->n_processed - m->n_processed) / s;
+        if (s >= 1) break;
+    }
+    for (int i = 2; i <= c->n_marks; i++) { /* the source does not care about moves */
+        const struct npi_mark *const m = &c->mark[(c->at_mark - i + 2 * NPI_TUNE_MARKS) % NPI_TUNE_MARKS];
+        const double s = since_s(now, m->ns);
+        c->cost.source_fps = (double)(l->n_offered - m->n_offered) / s;
+        if (s >= 1) break;
+    }
+}
+
+static void measure(struct npi_controller *c, int64_t now, const struct npi_load *l) {
+    const struct npi_load *const a = &c->last;
+    const double side = c->k.detector_size > 0 ? (double)NPI_TUNE_REF_SIZE / c->k.detector_size : 0;
+    /* Frames that were inside at a move belong to the old size or net; the first tick after it is passed over. */
+    if (c->fresh_detect) push_run(&c->detect, a, l, NP_STAGE_DETECT, side * side);
+    c->fresh_detect = 1;
+    const int64_t crops = l->n_inferences - a->n_inferences, frames = l->n_processed - a->n_processed;
+    const double variant = c->p.variant_cost[c->k.variant] > 0 ? c->p.variant_cost[c->k.variant] : 1;
+    if (crops > 0 && c->fresh_crop) push(&c->crop, (stage(a, l, NP_STAGE_POSE) + stage(a, l, NP_STAGE_CROP)) / (double)crops / variant);
+    c->fresh_crop = 1;
+    push_run(&c->read, a, l, NP_STAGE_READ, 1);
+    push_run(&c->draw, a, l, NP_STAGE_DRAW, 1);
+    push_run(&c->emit, a, l, NP_STAGE_EMIT, 1);
+    if (frames > 0) {
+        push(&c->frame, (stage(a, l, NP_STAGE_TRACK) + stage(a, l, NP_STAGE_SMOOTH)) / (double)frames);
+        push(&c->persons, (double)(l->n_persons - a->n_persons) / (double)frames);
+        push(&c->delay, l->delay_max_ms);
+    }
+    double lib = 0;
+    for (int s = NP_STAGE_DETECT; s <= NP_STAGE_SMOOTH; s++) lib += stage(a, l, s);
+    const double busy = l->busy_ms - a->busy_ms, top = c->p.threads > 1 ? c->p.threads : 1;
+    if (busy >= 1) push(&c->parallel, lib / busy < 1 ? 1 : lib / busy > top ? top : lib / busy);
+    c->cost.detect_ms = median(&c->detect);
+    c->cost.crop_ms = median(&c->crop);
+    c->cost.frame_ms = median(&c->frame);
+    c->cost.read_ms = median(&c->read);
+    c->cost.draw_ms = median(&c->draw);
+    c->cost.emit_ms = median(&c->emit);
+    if (c->parallel.n) c->cost.parallel = median(&c->parallel);
+    c->cost.persons = most(&c->persons);
+    measure_rate(c, now, l);
+}
+
+/* --- choosing --- */
+
+struct plan { struct np_knobs k; double share; };
+
+enum { DRAW, FREQ, SIZE, SHARE, SKIP, VARIANT, PERSONS, N_STEPS };
+static const int order[N_STEPS] = { DRAW, FREQ, SIZE, SHARE, SKIP, VARIANT, PERSONS };
+
+/* How many people to plan for: when all places are taken there may be more outside, and a place given back would be filled. */
+static struct npi_cost planned_cost(const struct npi_controller *c, const struct np_knobs *k) {
+    struct npi_cost cost = c->cost;
+    if (cost.persons > c->k.max_persons - .5 && k->max_persons > c->k.max_persons) cost.persons = k->max_persons;
+    if (cost.persons < 1) cost.persons = 1; /* somebody will come */
+    return cost;
+}
+
+static void scale(struct npi_cost *m, double by) {
+    m->detect_ms *= by;
+    m->crop_ms *= by;
+    m->frame_ms *= by;
+    m->read_ms *= by;
+    m->draw_ms *= by;
+    m->emit_ms *= by;
+}
+
+static int share_budget(double persons, double share) {
+    const int n = (int)ceil(persons * share - 1e-6);
+    return share >= 1 ? 0 : n < 1 ? 1 : n;
+}
+
+/* With all costs `margin` times what was measured: what holds then, holds with the margin to spare. */
+static struct npi_forecast forecast(const struct npi_controller *c, struct plan *p, double margin) {
+    struct npi_cost cost = planned_cost(c, &p->k);
+    struct npi_forecast f;
+    p->k.pose_budget = share_budget(cost.persons < p->k.max_persons ? cost.persons : p->k.max_persons, p->share);
+    scale(&cost, margin / c->derate);
+    npi_cost_forecast(&cost, &p->k, &f);
+    return f;
+}
+
+/* The rate to hold: no more than the source gives. */
+static double goal_fps(const struct npi_controller *c) {
+    const double source = .97 * c->cost.source_fps;
+    return source > 0 && source < c->p.target_fps ? source : c->p.target_fps;
+}
+
+static int rate_holds(const struct npi_controller *c, const struct npi_forecast *f) { return !(c->p.target_fps > 0) || f->fps >= goal_fps(c); }
+static int delay_holds(const struct npi_controller *c, const struct npi_forecast *f) { return !(c->p.max_delay_ms > 0) || f->delay_ms <= c->p.max_delay_ms; }
+
+/* One step of a knob towards less; 0 when it is at its bound. */
+static int step(const struct npi_controller *c, struct plan *p, int what) {
+    const struct npi_controller_params *const q = &c->p;
+    struct np_knobs *const k = &p->k;
+    switch (what) {
+    case DRAW: return k->draw_every < q->draw_every.hi && ++k->draw_every;
+    case FREQ: return q->has_detector && k->detection_freq < q->detection_freq.hi && ++k->detection_freq;
+    case SIZE:
+        for (int i = q->n_sizes - 1; i >= 0 && q->has_detector; i--)
+            if (q->sizes[i] < k->detector_size) return k->detector_size = q->sizes[i];
+        return 0;
+    case SHARE: /* the least important people take turns: 3/4, 1/2, 1/4 of them a frame; a pinned frame skip pins this too */
+        if (!q->has_pose || q->frame_skip.lo == q->frame_skip.hi || p->share <= .25) return 0;
+        p->share -= .25;
+        return 1;
+    case SKIP: return q->has_pose && k->frame_skip < q->frame_skip.hi && ++k->frame_skip;
+    case VARIANT: return q->has_pose && k->variant < q->variant.hi && ++k->variant;
+    case PERSONS: return k->max_persons > q->max_persons.lo && --k->max_persons;
+    default: return 0;
+    }
+}
+
+static struct plan choose(const struct npi_controller *c, double margin) {
+    const struct npi_controller_params *const q = &c->p;
+    struct plan p = { .k = c->k, .share = 1 };
+    p.k.draw_every = q->draw_every.lo;
+    p.k.detection_freq = q->detection_freq.lo;
+    p.k.detector_size = q->has_detector ? q->sizes[q->n_sizes - 1] : 0;
+    p.k.frame_skip = q->frame_skip.lo;
+    p.k.variant = q->variant.lo;
+    p.k.max_persons = q->max_persons.hi;
+    struct npi_forecast f = forecast(c, &p, margin);
+    for (int i = 0; i < N_STEPS; i++) {
+        struct plan from = p; /* steps that do not help at once may do so together: one person fewer of three does not, two do */
+        for (struct plan n = p; !(rate_holds(c, &f) && delay_holds(c, &f)) && step(c, &n, order[i]);) {
+            const struct npi_forecast g = forecast(c, &n, margin);
+            const int helps = (!rate_holds(c, &f) && g.mean_ms < HELPS * f.mean_ms) || (!delay_holds(c, &f) && g.delay_ms < HELPS * f.delay_ms);
+            const int in_turns = n.k.frame_skip > q->frame_skip.lo || n.k.pose_budget > 0;
+            if ((order[i] == SKIP || order[i] == SHARE) && in_turns && q->pose_timeout_s > 0 && g.pose_gap_s > 1.05 * q->pose_timeout_s) break; /* nobody vanishes between two poses */
+            if (!helps) {
+                if (order[i] == PERSONS) continue;
+                break;
+            }
+            from = n;
+            f = g;
+        }
+        p = from;
+    }
+    forecast(c, &p, margin);
+    return p;
+}
+
+/* Is a better than b: by what matters most first, the reverse of the order of giving up. */
+static int better(const struct plan *a, const struct plan *b) {
+    const double d[] = { a->k.max_persons - b->k.max_persons, b->k.variant - a->k.variant, b->k.frame_skip - a->k.frame_skip, a->share - b->share,
+                         a->k.detector_size - b->k.detector_size, b->k.detection_freq - a->k.detection_freq, b->k.draw_every - a->k.draw_every };
+    for (size_t i = 0; i < sizeof d / sizeof *d; i++)
+        if (d[i] != 0) return d[i] > 0;
+    return 0;
+}
+
+static int same(const struct plan *a, const struct plan *b) { return !better(a, b) && !better(b, a); }
+
+/* --- moving --- */
+
+__attribute__((format(printf, 2, 3)))
+static void say(char reason[160], const char *fmt, ...) {
+    const size_t n = strlen(reason);
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(reason + n, 160 - n, fmt, ap);
+    va_end(ap);
+}
+
+static void say_change(char reason[160], int *n, const char *what, int from, int to) {
+    if (from != to) say(reason, "%s %s %d -> %d", (*n)++ ? "," : "", what, from, to);
+}
+
+static void move(struct npi_controller *c, int64_t now, const struct plan *to, int taking, char reason[160]) {
+    const struct plan from = { .k = c->k, .share = c->share };
+    int n = 0;
+    say_change(reason, &n, "draw every", from.k.draw_every, to->k.draw_every);
+    say_change(reason, &n, "detection every", from.k.detection_freq, to->k.detection_freq);
+    say_change(reason, &n, "detector", from.k.detector_size, to->k.detector_size);
+    say_change(reason, &n, "% of poses a frame", (int)(from.share * 100), (int)(to->share * 100));
+    say_change(reason, &n, "frame skip", from.k.frame_skip, to->k.frame_skip);
+    say_change(reason, &n, "pose net", from.k.variant, to->k.variant);
+    say_change(reason, &n, "people", from.k.max_persons, to->k.max_persons);
+    if (taking) c->taken_ns = now;
+    else {
+        if (since_s(now, c->taken_ns) < IN_VAIN_S && c->room_wait_s < ROOM_WAIT_MAX_S) c->room_wait_s *= 2;
+        c->given_ns = now;
+    }
+    c->fresh_detect = from.k.detector_size == to->k.detector_size;
+    c->fresh_crop = from.k.variant == to->k.variant;
+    c->k = to->k;
+    c->share = to->share;
+    c->moved_ns = now;
+    c->late_since_ns = c->room_since_ns = -1;
+    c->delay.n = 0;
+    c->cap.n = 0;
+    c->n_moves++;
+}
+
+/* Poses that fit into one frame without breaking the delay bound, whoever walks in; and no more than the share of the people in view. */
+static int budget(struct npi_controller *c, int64_t now, char reason[160]) {
+    const struct npi_cost *const m = &c->cost;
+    const double people_now = m->persons < c->k.max_persons ? m->persons : c->k.max_persons;
+    const int by_share = share_budget(people_now, c->share);
+    int b = by_share, cut = 0;
+    if (c->p.max_delay_ms > 0 && m->crop_ms > 0) {
+        const double allowed = .92 * c->derate * c->p.max_delay_ms, interval = m->source_fps > 0 ? 1000 / m->source_fps : allowed / 2;
+        const double work = allowed - interval > interval ? allowed - interval : interval < allowed ? interval : allowed;
+        struct np_knobs k = c->k;
+        struct npi_cost none = *m, one;
+        struct npi_forecast f0, f1;
+        none.crop_ms = cautious(&c->crop);
+        none.detect_ms = cautious(&c->detect);
+        if (c->parallel.n) none.parallel = least(&c->parallel);
+        none.persons = 0;
+        one = none;
+        one.persons = 1;
+        k.pose_budget = 0;
+        npi_cost_forecast(&none, &k, &f0);
+        npi_cost_forecast(&one, &k, &f1);
+        const double fits = (work - f0.worst_ms) / (f1.worst_ms - f0.worst_ms);
+        push(&c->cap, fits < 1 ? 1 : fits > 64 ? 64 : fits);
+        const int cap = (int)least(&c->cap);
+        if (cap < c->k.max_persons && (!b || cap < b)) {
+            b = cap;
+            cut = cap < (by_share ? by_share : people_now - .5);
+        }
+    }
+    if (cut) c->cut_ns = now;
+    const int told = c->budget_cut;
+    c->budget_cut = cut || (told && since_s(now, c->cut_ns) < 2);
+    c->k.pose_budget = b;
+    if (told == c->budget_cut || *reason) return 0;
+    if (c->budget_cut) say(reason, "delay bound of %.0f ms: poses of %d of %.0f people a frame, in turn", c->p.max_delay_ms, b, people_now);
+    else say(reason, "delay bound of %.0f ms: poses of all people fit again", c->p.max_delay_ms);
+    return 1;
+}
+
+/* As many crops in one inference as one thread would have to do anyway. */
+static int batch(struct npi_controller *c, int64_t now, char reason[160]) {
+    const double crops = npi_cost_crops(&c->cost, &c->k);
+    const int want = clamp((int)ceil(crops / (c->p.threads > 0 ? c->p.threads : 1) - 1e-6), c->p.batch_size);
+    if (want == c->k.batch_size || !c->persons.n) c->batch_since_ns = -1;
+    else if (c->batch_since_ns < 0) c->batch_since_ns = now;
+    if (c->batch_since_ns < 0 || since_s(now, c->batch_since_ns) < 2 * ROOM_WAIT_S || *reason) return 0;
+    say(reason, "batch %d -> %d: %.0f poses a frame on %d threads", c->k.batch_size, want, crops, c->p.threads);
+    c->k.batch_size = want;
+    c->batch_since_ns = -1;
+    return 1;
+}
+
+static int is_late(struct npi_controller *c, const struct npi_forecast *f, char why[96]) {
+    const double want = goal_fps(c), delay = median(&c->delay);
+    const int slow = c->p.target_fps > 0 && c->fps_window_s >= .8 && c->fps < .93 * want;
+    const int long_ = c->p.max_delay_ms > 0 && c->delay.n >= 3 && delay > c->p.max_delay_ms;
+    if (!rate_holds(c, f) || slow) snprintf(why, 96, "late, %.1f of %.4g frames/s:", slow ? c->fps : f->fps, want);
+    else if (!delay_holds(c, f) || long_) snprintf(why, 96, "late, %.0f ms of %.0f:", long_ ? delay : f->delay_ms, c->p.max_delay_ms);
+    else return 0;
+    return 1;
+}
+
+/* The forecast said yes and the clock said no: believe it less, so that choose() goes further. */
+static void learn(struct npi_controller *c, const struct npi_forecast *f) {
+    const double want = goal_fps(c), delay = median(&c->delay);
+    double d = 1;
+    if (rate_holds(c, f) && c->p.target_fps > 0 && c->fps_window_s >= .8 && c->fps < .93 * want) d = c->fps / want;
+    if (delay_holds(c, f) && c->p.max_delay_ms > 0 && delay > c->p.max_delay_ms && c->p.max_delay_ms / delay < d) d = c->p.max_delay_ms / delay;
+    c->derate *= d < .7 ? .7 : d;
+    if (c->derate < .5) c->derate = .5;
+}
+
+int npi_controller_tick(struct npi_controller *c, int64_t now, const struct npi_load *l, struct np_knobs *knobs, char reason[160]) {
+    char why[96] = "";
+    int told = 0;
+    *reason = '\0';
+    if (!c->started || now <= c->last_ns || l->n_processed < c->last.n_processed) {
+        if (!c->started || l->n_processed < c->last.n_processed) {
+            c->n_marks = 0;
+            measure_rate(c, now, l);
+            c->last = *l;
+            c->last_ns = now;
+        }
+        c->started = 1;
+        *knobs = c->k;
+        return 0;
+    }
+    const double dt = since_s(now, c->last_ns);
+    measure(c, now, l);
+    c->last = *l;
+    c->last_ns = now;
+    c->derate += (1 - c->derate) * (dt < 30 ? dt / 30 : 1);
+    if (c->room_wait_s > ROOM_WAIT_S && since_s(now, c->given_ns) > ROOM_WAIT_MAX_S) c->room_wait_s = ROOM_WAIT_S;
+
+    struct plan current = { .k = c->k, .share = c->share };
+    const int known = (!c->p.has_detector || c->detect.n >= 2) && c->persons.n >= 2, pose_known = !c->p.has_pose || c->crop.n >= 2;
+    if (known && (c->p.target_fps > 0 || c->p.max_delay_ms > 0)) {
+        const struct npi_forecast f = forecast(c, &current, LATE_SLACK);
+        if (!is_late(c, &f, why)) c->late_since_ns = -1;
+        else if (c->late_since_ns < 0) c->late_since_ns = now;
+        if (c->late_since_ns >= 0 && since_s(now, c->late_since_ns) >= LATE_WAIT_S && since_s(now, c->moved_ns) >= SETTLE_S) {
+            learn(c, &f);
+            struct plan to = choose(c, LATE_MARGIN);
+            const struct npi_forecast was = forecast(c, &current, LATE_SLACK), g = forecast(c, &to, LATE_SLACK);
+            const int helps = (!rate_holds(c, &was) && g.fps > 1.02 * was.fps) || (!delay_holds(c, &was) && g.delay_ms < .98 * was.delay_ms);
+            if (!same(&to, &current) && helps) {
+                say(reason, "%s", why);
+                move(c, now, &to, 0, reason);
+                told = 1;
+            }
+        }
+        if (!told && c->late_since_ns < 0 && pose_known) {
+            const struct plan to = choose(c, ROOM_MARGIN);
+            struct plan t = to;
+            const struct npi_forecast g = forecast(c, &t, ROOM_MARGIN);
+            if (!better(&to, &current) || !rate_holds(c, &g) || !delay_holds(c, &g)) c->room_since_ns = -1;
+            else if (c->room_since_ns < 0) c->room_since_ns = now;
+            const struct plan plenty = choose(c, PLENTY_MARGIN);
+            const double wait = c->room_wait_s + (c->taken_ns >= 0 && !better(&plenty, &current) ? NARROW_WAIT_S : 0);
+            if (c->room_since_ns >= 0 && since_s(now, c->room_since_ns) >= wait && since_s(now, c->moved_ns) >= SETTLE_S) {
+                say(reason, "room for %.0f frames/s:", g.fps * ROOM_MARGIN);
+                move(c, now, &to, 1, reason);
+                told = 1;
+            }
+        }
+    }
+    told |= budget(c, now, reason);
+    told |= batch(c, now, reason);
+    *knobs = c->k;
+    return told;
+}

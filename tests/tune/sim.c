@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See sim.h. */
+#include "sim.h"
+
+#include <math.h>
+#include <string.h>
+
+static double uniform(unsigned *seed) { /* xorshift, 0..1 */
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 17;
+    *seed ^= *seed << 5;
+    return (*seed >> 8) / 16777216.;
+}
+
+/* Mean 1, spread about `noise`, with the long upper tail that real stages have. */
+static double noisy(struct sim *s) {
+    if (s->noise <= 0) return 1;
+    double u = 0;
+    for (int i = 0; i < 4; i++) u += uniform(&s->seed);
+    const double v = 1 + (u - 2) * 1.7 * s->noise;
+    return (v < .3 ? .3 : v) * (uniform(&s->seed) < .01 ? 1 + 2 * s->noise : 1);
+}
+
+void sim_run(struct sim *s, const struct npi_controller_params *p, double seconds) {
+    struct npi_controller c;
+    struct npi_load l = { 0 };
+    struct np_knobs k = p->start;
+    const double interval = 1 / s->source_fps, every = s->tick_s > 0 ? s->tick_s : .2;
+    double now = 0, next_tick = 0;
+    int64_t next = 0, handled = 0, since_detect = 1 << 20, since_pose = 1 << 20;
+    int seen = 0;
+    if (!s->seed) s->seed = 1;
+    npi_controller_init(&c, p);
+    while (now < seconds) {
+        const int64_t newest = (int64_t)floor(now / interval + 1e-9);
+        if (newest < next) { /* wait for the next one */
+            now = (double)next * interval;
+            continue;
+        }
+        const double arrived = (double)newest * interval;
+        l.n_offered = newest + 1;
+        next = newest + 1;
+        const double slow = s->slowness ? s->slowness(now) : 1, side = (double)k.detector_size / NPI_TUNE_REF_SIZE;
+        double ms = s->frame_ms * slow * noisy(s);
+        l.stage_ms[NP_STAGE_TRACK] += ms;
+        l.stage_runs[NP_STAGE_TRACK]++;
+        if (p->has_detector && ++since_detect >= k.detection_freq) {
+            const double d = s->detect_ms * side * side * slow * noisy(s);
+            since_detect = 0;
+            l.stage_ms[NP_STAGE_DETECT] += d;
+            l.stage_runs[NP_STAGE_DETECT]++;
+            ms += d;
+            seen = (int)(s->persons ? s->persons(now) : 1);
+        }
+        const int n = seen < k.max_persons ? seen : k.max_persons;
+        int crops = 0;
+        if (++since_pose >= k.frame_skip) {
+            since_pose = 0;
+            crops = k.pose_budget > 0 && k.pose_budget < n ? k.pose_budget : n;
+            const double each = s->crop_ms * (p->variant_cost[k.variant] > 0 ? p->variant_cost[k.variant] : 1) * slow;
+            for (int i = 0; i < crops; i++) {
+                const double d = each * noisy(s);
+                l.stage_ms[NP_STAGE_POSE] += d;
+                l.stage_runs[NP_STAGE_POSE]++;
+                ms += d;
+            }
+            l.n_inferences += crops;
+        }
+        const double wall = ms / s->parallel;
+        l.busy_ms += wall;
+        double caller = 0;
+        if (s->draw_ms > 0 && handled % k.draw_every == 0) {
+            caller = s->draw_ms * slow * noisy(s);
+            l.stage_ms[NP_STAGE_DRAW] += caller;
+            l.stage_runs[NP_STAGE_DRAW]++;
+        }
+        now += wall / 1000; /* the result is out; what the caller does with it takes its part of the processors from the next frame */
+        const double delay = (now - arrived) * 1000;
+        now += caller / 1000 / (p->threads > 0 ? p->threads : 1);
+        handled++;
+        l.n_processed++;
+        l.n_persons += n;
+        if (delay > l.delay_max_ms) l.delay_max_ms = delay;
+        if (s->n_frames < (int)(sizeof s->frame / sizeof *s->frame)) {
+            s->frame[s->n_frames].t = now;
+            s->frame[s->n_frames].delay_ms = delay;
+            s->frame[s->n_frames].persons = n;
+            s->frame[s->n_frames++].crops = crops;
+        }
+        while (next_tick <= now) {
+            char reason[160] = "";
+            const struct np_knobs was = k;
+            int told = 0;
+            l.n_offered = (int64_t)floor(next_tick / interval) + 1 > l.n_offered ? (int64_t)floor(next_tick / interval) + 1 : l.n_offered;
+            if (!s->no_control) told = npi_controller_tick(&c, (int64_t)(next_tick * 1e9), &l, &k, reason);
+            l.delay_max_ms = 0;
+            if (told && s->n_moves < (int)(sizeof s->move / sizeof *s->move)) {
+                struct np_knobs a = was, b = k;
+                a.pose_budget = b.pose_budget = 0;
+                const int only_budget = !memcmp(&a, &b, sizeof a) && !strstr(reason, "% of poses");
+                a.batch_size = b.batch_size = 0;
+                s->move[s->n_moves].t = next_tick;
+                s->move[s->n_moves].k = k;
+                memcpy(s->move[s->n_moves].reason, reason, sizeof reason);
+                s->move[s->n_moves].budget_only = only_budget;
+                s->move[s->n_moves++].batch_only = !only_budget && !memcmp(&a, &b, sizeof a) && !strstr(reason, "% of poses");
+            }
+            if (s->n_ticks < (int)(sizeof s->tick / sizeof *s->tick)) {
+                s->tick[s->n_ticks].t = next_tick;
+                s->tick[s->n_ticks++].k = k;
+            }
+            next_tick += every;
+        }
+    }
+}
+
+double sim_fps(const struct sim *s, double from, double to) {
+    int n = 0;
+    for (int i = 0; i < s->n_frames; i++) n += s->frame[i].t >= from && s->frame[i].t < to;
+    return n / (to - from);
+}
+
+int sim_moves(const struct sim *s, double from, double to) {
+    int n = 0;
+    for (int i = 0; i < s->n_moves; i++) n += s->move[i].t >= from && s->move[i].t < to && !s->move[i].batch_only && !s->move[i].budget_only;
+    return n;
+}
+
+double sim_delay(const struct sim *s, double from, double to) {
+    double v = 0;
+    for (int i = 0; i < s->n_frames; i++)
+        if (s->frame[i].t >= from && s->frame[i].t < to && s->frame[i].delay_ms > v) v = s->frame[i].delay_ms;
+    return v;
+}
+
+int sim_over(const struct sim *s, double from, double to, double ms) {
+    int n = 0;
+    for (int i = 0; i < s->n_frames; i++) n += s->frame[i].t >= from && s->frame[i].t < to && s->frame[i].delay_ms > ms;
+    return n;
+}
+
+const struct np_knobs *sim_at(const struct sim *s, double t) {
+    int i = 0;
+    while (i + 1 < s->n_ticks && s->tick[i + 1].t <= t) i++;
+    return &s->tick[i].k;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A machine on a simulated clock, for the controller: a source, a live queue in which the newest frame wins, stages with costs, load that
+ * changes. Nothing here looks into the controller; it sees the load sums that the pipe would give it. */
+#ifndef TESTS_TUNE_SIM_H
+#define TESTS_TUNE_SIM_H
+#include "tune/controller.h"
+
+struct sim {
+    /* the machine and the scene; time in seconds */
+    double source_fps, detect_ms, crop_ms, frame_ms, draw_ms; /* detect_ms at NPI_TUNE_REF_SIZE; all on an idle machine, one thread */
+    double parallel;                           /* what its threads make of it */
+    double noise;                              /* 0..1: spread of each run's cost */
+    unsigned seed;
+    double (*slowness)(double t);              /* factor on all costs; NULL: 1 */
+    double (*persons)(double t);               /* NULL: 1 */
+    double tick_s;                             /* 0: .2 */
+    int no_control;                            /* 1: the start stays (to compare) */
+
+    /* what came of it */
+    int n_moves;
+    struct { double t; struct np_knobs k; char reason[160]; int batch_only, budget_only; } move[400];
+    int n_frames;                              /* results */
+    struct { double t, delay_ms; int crops, persons; } frame[20000];
+    int n_ticks;
+    struct { double t; struct np_knobs k; } tick[4000];
+};
+
+void sim_run(struct sim *s, const struct npi_controller_params *p, double seconds);
+double sim_fps(const struct sim *s, double from, double to);          /* results a second */
+int sim_moves(const struct sim *s, double from, double to);           /* decisions on knobs; batch and the pose budget follow the people and do not count */
+double sim_delay(const struct sim *s, double from, double to);        /* the largest */
+int sim_over(const struct sim *s, double from, double to, double ms); /* results with a longer delay */
+const struct np_knobs *sim_at(const struct sim *s, double t);
+#endif
