@@ -88,6 +88,7 @@ void npi_pic_unref(struct npi_pic *pic) {
 }
 
 static const struct npi_source_ops *const sources[] = {
+    &npi_source_loop,
     &npi_source_pictures,
 #ifdef NPI_HAVE_FFMPEG
     &npi_source_av,

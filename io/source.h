@@ -48,10 +48,10 @@ struct npi_source_ops {
     int (*read)(void *priv, struct npi_pic **out, struct np_error *err);
     void (*close)(void *priv);
 };
-extern const struct npi_source_ops npi_source_pictures, npi_source_av;
+extern const struct npi_source_ops npi_source_loop, npi_source_pictures, npi_source_av;
 
 struct npi_source { const struct npi_source_ops *ops; void *priv; struct npi_source_info info; };
-/* spec: file, folder, glob, "0" or "/dev/videoN", URL, "-", "lavfi:GRAPH". */
+/* spec: file, folder, glob, "0" or "/dev/videoN", URL, "-", "lavfi:GRAPH", "loop:FILE". */
 int npi_source_open(struct npi_source **out, const char *spec, const struct npi_source_params *p, struct np_error *err);
 int npi_source_read(struct npi_source *s, struct npi_pic **out, struct np_error *err);
 /* Pictures still referenced elsewhere stay valid. */

