@@ -10,6 +10,8 @@
 #include <libavformat/avformat.h>
 #endif
 
+#include "nextpose/hardware.h"
+#include "nextpose/runtimes.h"
 #include "tool.h"
 
 static const struct opt_def doctor_opts[] = {
@@ -21,6 +23,33 @@ static void processor(void) {
     printf("processor  %s\nmay use    %d of its threads (affinity and container limits)\nisa        ", tool_cpu_name(), np_cpu_count());
     for (int i = 0; np_isa_level(i); i++) printf("%s%s", i ? ", " : "", np_isa_level(i));
     printf("\n");
+}
+
+static void on_runtime(void *opaque, const struct np_runtime_info *i) {
+    char *const name = opaque;
+    const int gpu = strcasestr(i->devices, "cuda") || strcasestr(i->devices, "gpu") || strcasestr(i->devices, "rocm");
+    if (!*name && gpu && i->works == 1) snprintf(name, 64, "%s", i->title);
+}
+
+/* What a run starts from before anything was measured. Runtimes are tried only when there is a GPU that one of them might use. */
+static void hardware(void) {
+    struct np_hardware h;
+    char runtime[64] = "";
+    np_hardware_info(&h, NULL);
+    for (int i = 0; i < h.n_gpus; i++) {
+        printf("gpu        %s", h.gpu[i].name);
+        if (h.gpu[i].memory_mb > 0) printf(", %.1f GB", h.gpu[i].memory_mb / 1024);
+        printf(" (%s)\n", h.gpu[i].probe);
+    }
+    for (int i = 0; i < h.n_gpus && !*runtime; i++) {
+        struct np_runtime_search s;
+        if (h.gpu[i].memory_mb <= 0) continue;
+        np_runtime_search_env(&s, (const char *const *)environ);
+        np_runtime_list(&s, 1, on_runtime, runtime);
+        break;
+    }
+    if (*runtime) np_hardware_info(&h, runtime);
+    printf("category   %s: %s; %g to %g frames/s expected at the least\n", np_hardware_category_name(h.category), h.reason, h.floor_fps[0], h.floor_fps[1]);
 }
 
 /* 1: all models that `run` takes by default are here and right. */
@@ -92,6 +121,7 @@ int cmd_doctor(int argc, char **argv) {
         tool_models_dirs(dirs, sizeof dirs, opt_str(&o, "models-dir"));
         printf("nextpose   %s (API %d)\nbackends   native\n", np_version(), np_api_version());
         processor();
+        hardware();
         if (!models(dirs)) code = EXIT_MODEL;
         video();
         cameras();

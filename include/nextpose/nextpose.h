@@ -23,6 +23,7 @@
 
 #include "nextpose/engine.h"
 #include "nextpose/error.h"
+#include "nextpose/hardware.h"
 #include "nextpose/runtimes.h"
 #include "nextpose/settings.h"
 #include "nextpose/stats.h"

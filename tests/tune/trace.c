@@ -20,7 +20,7 @@ static void text(const struct scenario *x) {
 
 /* Two rows of curves over time: rate and delay; the knobs as steps; moves as vertical lines. */
 static void svg(const struct scenario *x) {
-    const double W = 760, L = 60, T = x->seconds;
+    const double W = 770, L = 72, T = x->seconds;
     const double px = (W - L - 20) / T;
     printf("<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 %g 470' font-family='sans-serif' font-size='11'>\n<rect width='%g' height='470' fill='white'/>\n", W, W);
     printf("<text x='%g' y='16' font-size='13'>%s: %s</text>\n", L, x->name, x->what);
