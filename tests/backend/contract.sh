@@ -13,12 +13,16 @@ module=$plugins/np_backend_$name.so
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 here=$(dirname "$0")
-reference=
+reference= shape=
 case $format in
 onnx) model=$tmp/xs.onnx; "$NEXTPOSE_PYTHON" "$here/../ref/make_convnextpose.py" xs "$model" ;;
 tflite)
     model=${NEXTPOSE_SHARED:-/nonexistent}/models/pose_landmark_lite.tflite
     [ -f "$model" ] || { echo "SKIP: $name: no ../shared/models for a .tflite"; exit 77; } ;;
+torch)
+    reference=$tmp/xs.onnx model=$tmp/xs.pt shape=--shape=1,3,256,256
+    "$NEXTPOSE_PYTHON" "$here/../ref/make_convnextpose.py" xs "$reference"
+    "$NEXTPOSE_PYTHON" "$here/../ref/make_torchscript.py" "$reference" "$model" ;;
 esac
-"$contract" "$module" "$library" "$model" "$format" "$bound" $reference
-"$contract" --one-processor "$module" "$library" "$model" "$format" "$bound" $reference
+"$contract" $shape "$module" "$library" "$model" "$format" "$bound" $reference
+"$contract" --one-processor $shape "$module" "$library" "$model" "$format" "$bound" $reference
