@@ -58,9 +58,13 @@ NP_API int np_process_still(struct np_context *c, const struct np_frame *f, cons
  * called) and does not when it returns NP_EAGAIN: fetch a result first. np_send_frame(c, NULL) says that no more
  * frames come. np_get_result gives results in the order of the frames; NP_EAGAIN: none is due, send a frame; NP_EEND: all are out.
  * In NP_MODE_FILE np_get_result waits for the oldest frame when the queue is full or the end was announced; otherwise it does
- * not block. One thread may send while another one gets. */
+ * not block. In NP_MODE_LIVE np_send_frame takes every frame at once and never returns NP_EAGAIN: a frame that still waits when a newer one
+ * comes is dropped (released and counted, np_context_stats), and so are results that nobody fetches but for the last few. One thread may send while another one gets. */
 NP_API int np_send_frame(struct np_context *c, const struct np_frame *f, struct np_error *err);
 NP_API int np_get_result(struct np_context *c, const struct np_result **out, struct np_error *err);
+/* np_get_result that waits for at most timeout_ms (below 0: for as long as it takes) while a frame is inside; in NP_MODE_LIVE also for
+ * a frame that another thread may send. NP_EAGAIN: nothing came; NP_EEND: the end was announced and all are out. */
+NP_API int np_wait_result(struct np_context *c, int timeout_ms, const struct np_result **out, struct np_error *err);
 /* Gives a result back for reuse and writes NULL. Any thread. */
 NP_API void np_result_release(struct np_context *c, const struct np_result **r);
 

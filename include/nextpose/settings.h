@@ -22,7 +22,7 @@ struct np_logger {
 /* How frames are worked on. */
 enum np_mode {
     NP_MODE_FILE = 0, /* every frame is handled; several frames in flight when threads > 1; results in order */
-    NP_MODE_LIVE = 1, /* one frame in flight, all threads on it; a frame offered while busy is refused with NP_EAGAIN */
+    NP_MODE_LIVE = 1, /* the newest frame wins: never blocks the source, all threads on one frame (on several from 6 threads up) */
     NP_MODE_SYNC = 2  /* one frame after another on all threads: same input, same bytes out */
 };
 
@@ -54,6 +54,7 @@ struct np_settings {
     const char *preset_file; /* a preset of the user's own (docs/presets.md); NULL: the built-in one of `preset` */
     const char *precision;   /* "auto", "fp32", "int8"; NULL: auto */
     const char *device;      /* of foreign runtimes: "cpu", "gpu", "auto"; NULL: cpu */
+    int keep_frames;         /* 1: a frame's pixels stay valid until its result is released (np_result.frame); 0: it is released as soon as it was looked at */
     struct np_logger logger;
     uint64_t reserved[8];    /* zero */
 };

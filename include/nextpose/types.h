@@ -94,6 +94,7 @@ struct np_result {
     float detect_ms, pose_ms, total_ms;
     float delay_ms;          /* from np_frame.captured_ns to this result */
     int detected;            /* 1: the detector ran on this frame; 0: boxes were carried by the tracker */
+    const struct np_frame *frame; /* the picture, until the result is released; NULL unless np_settings.keep_frames */
 };
 
 #ifdef __cplusplus

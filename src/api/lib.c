@@ -29,12 +29,21 @@ struct np_context {
     struct np_logger log;
 };
 
+static int timeout_ok(float seconds) { return seconds < 0 || (seconds >= .05f && seconds <= .2f); }
+
 static int check(const struct np_settings *s, struct np_error *err) {
     if (s->preset < 0 || s->preset > 3) return npi_fail(err, NP_EINVAL, "preset: %d is none of 0..3", s->preset);
     if (s->mode < 0 || s->mode > 2) return npi_fail(err, NP_EINVAL, "mode: %d is none of 0..2", s->mode);
     if (s->threads < 0 || s->threads > 64) return npi_fail(err, NP_EINVAL, "threads: %d is not in 0..64", s->threads);
     if (s->max_persons < 0 || s->max_persons > 64) return npi_fail(err, NP_EINVAL, "max_persons: %d is not in 0..64", s->max_persons);
     if (s->detector_size && (s->detector_size < 64 || s->detector_size > 1280)) return npi_fail(err, NP_EINVAL, "detector_size: %d is not in 64..1280", s->detector_size);
+    if (s->frame_skip < 0 || s->frame_skip > 5) return npi_fail(err, NP_EINVAL, "frame_skip: %d is not in 0..5", s->frame_skip);
+    if (s->detection_freq < 0 || s->detection_freq > 30) return npi_fail(err, NP_EINVAL, "detection_freq: %d is not in 0..30", s->detection_freq);
+    if (s->batch_size < 0 || s->batch_size > 8) return npi_fail(err, NP_EINVAL, "batch_size: %d is not in 0..8", s->batch_size);
+    if (!timeout_ok(s->detection_timeout_s)) return npi_fail(err, NP_EINVAL, "detection_timeout_s: %g is not in 0.05..0.2", (double)s->detection_timeout_s);
+    if (!timeout_ok(s->pose_timeout_s)) return npi_fail(err, NP_EINVAL, "pose_timeout_s: %g is not in 0.05..0.2", (double)s->pose_timeout_s);
+    if (!(s->target_fps <= 1000)) return npi_fail(err, NP_EINVAL, "target_fps: %g is not in 0..1000", (double)s->target_fps);
+    if (!(s->max_delay_ms <= 60000)) return npi_fail(err, NP_EINVAL, "max_delay_ms: %g is not in 0..60000", (double)s->max_delay_ms);
     if (s->bbox_thr > 1 || s->nms_thr > 1 || s->kpt_thr > 1) return npi_fail(err, NP_EINVAL, "thresholds are in 0..1, or negative for the card's");
     return 0;
 }
@@ -85,6 +94,23 @@ static int tune(struct np_context *c, const struct np_settings *s, struct np_err
 
 static float thr(float set, float card) { return set >= 0 ? set : card; }
 
+/* What moves while running, to begin with. */
+static struct np_knobs first_knobs(const struct np_context *c) {
+    const struct npi_preset *const t = &c->tuned;
+    const struct npi_net_in *const in = &c->det.in;
+    return (struct np_knobs){ .frame_skip = npi_preset_int(t, NPI_KEY_FRAME_SKIP), .detection_freq = npi_preset_int(t, NPI_KEY_DETECTION_FREQ),
+                              .detector_size = c->has_det ? (in->width > in->height ? in->width : in->height) : 0, .batch_size = npi_preset_int(t, NPI_KEY_BATCH_SIZE),
+                              .max_persons = npi_preset_int(t, NPI_KEY_MAX_PERSONS), .draw_every = npi_preset_int(t, NPI_KEY_DRAW_EVERY) };
+}
+
+/* As many people as the controller may ever serve. */
+static int persons_room(const struct npi_preset *t) {
+    const struct npi_value *const v = &t->v[NPI_KEY_MAX_PERSONS];
+    return (int)(v->hi > v->start ? v->hi : v->start);
+}
+
+static int64_t seconds_ns(const struct np_context *c, int key) { return (int64_t)(c->tuned.v[key].start * 1e9); }
+
 int np_open(struct np_context **out, const struct np_settings *s, struct np_error *err) {
     if (!out || !s) return npi_fail(err, NP_EINVAL, "np_open: NULL argument");
     int r = check(s, err);
@@ -113,8 +139,11 @@ int np_open(struct np_context **out, const struct np_settings *s, struct np_erro
         r = npi_fail(err, NP_EMODEL, "the card of %s names a keypoint set that does not exist: %s", c->has_pose ? c->pose.path : c->det.path, set);
         goto fail;
     }
-    const struct npi_pipe_params pp = { .det = c->has_det ? &c->det : NULL, .pose = c->has_pose ? &c->pose : NULL, .set = i->set, .cpu = cpu, .threads = i->threads, .mode = s->mode,
-                                        .max_persons = i->max_persons, .pose_passes = npi_preset_int(&c->tuned, NPI_KEY_POSE_PASSES), .bbox_thr = i->bbox_thr, .nms_thr = i->nms_thr };
+    const struct npi_pipe_params pp = {
+        .det = c->has_det ? &c->det : NULL, .pose = c->has_pose ? &c->pose : NULL, .set = i->set, .cpu = cpu, .threads = i->threads, .mode = s->mode,
+        .pose_passes = npi_preset_int(&c->tuned, NPI_KEY_POSE_PASSES), .persons_room = persons_room(&c->tuned), .bbox_thr = i->bbox_thr, .nms_thr = i->nms_thr,
+        .knobs = first_knobs(c), .detection_timeout_ns = seconds_ns(c, NPI_KEY_DETECTION_TIMEOUT_S), .pose_timeout_ns = seconds_ns(c, NPI_KEY_POSE_TIMEOUT_S),
+        .max_delay_ms = s->mode == NP_MODE_LIVE ? (float)c->tuned.v[NPI_KEY_MAX_DELAY_MS].start : 0, .keep_frames = s->keep_frames, .log = c->log };
     c->pipe_params = pp;
     if ((r = npi_pipe_open(&c->pipe, &pp, err)) < 0) goto fail;
     if (c->has_det) i->weights_bytes += npi_net_weights(&c->det);
@@ -143,11 +172,15 @@ int np_get_result(struct np_context *c, const struct np_result **out, struct np_
     return c && out ? npi_pipe_get(c->pipe, 0, out, err) : npi_fail(err, NP_EINVAL, "np_get_result: NULL argument");
 }
 
+int np_wait_result(struct np_context *c, int timeout_ms, const struct np_result **out, struct np_error *err) {
+    return c && out ? npi_pipe_get(c->pipe, timeout_ms, out, err) : npi_fail(err, NP_EINVAL, "np_wait_result: NULL argument");
+}
+
 int np_process(struct np_context *c, const struct np_frame *f, const struct np_result **out, struct np_error *err) {
     if (!c || !f || !out) return npi_fail(err, NP_EINVAL, "np_process: NULL argument");
     const int r = npi_pipe_send(c->pipe, f, err);
     if (r < 0 && f->release) f->release(f->opaque); /* np_process is done with the frame whatever it returns; np_send_frame would leave it to the caller */
-    return r < 0 ? r : npi_pipe_get(c->pipe, 1, out, err);
+    return r < 0 ? r : npi_pipe_get(c->pipe, -1, out, err);
 }
 
 int np_process_still(struct np_context *c, const struct np_frame *f, const struct np_box *boxes, int n_boxes, const struct np_result **out, struct np_error *err) {
@@ -167,11 +200,9 @@ void np_result_release(struct np_context *c, const struct np_result **r) {
 void np_context_info(const struct np_context *c, struct np_context_info *out) { *out = c->info; }
 
 /* The scheduler has no clockwork of its own yet: what it can say is who runs; nothing can be changed while running. */
-void np_context_stats(struct np_context *c, struct np_stats *out) {
-    *out = (struct np_stats){ .bottleneck = -2, .gpu_share = -1, .gpu_memory_mb = -1 };
-    snprintf(out->backend_detector, sizeof out->backend_detector, "%s", c->info.backend_used);
-    snprintf(out->backend_pose, sizeof out->backend_pose, "%s", c->info.backend_used);
+void np_context_stats(struct np_context *c, struct np_stats *out) { npi_pipe_stats(c->pipe, out); }
+void np_context_report(struct np_context *c, int stage, double ms, double wait_ms) { npi_pipe_report(c->pipe, stage, ms, wait_ms); }
+void np_context_dropped(struct np_context *c, int64_t n) { npi_pipe_dropped(c->pipe, n); }
+int np_context_adjust(struct np_context *c, const char *name, const char *value, struct np_error *err) {
+    return c && name && value ? npi_pipe_adjust(c->pipe, name, value, err) : npi_fail(err, NP_EINVAL, "np_context_adjust: NULL argument");
 }
-void np_context_report(struct np_context *c, int stage, double ms, double wait_ms) {}
-void np_context_dropped(struct np_context *c, int64_t n) {}
-int np_context_adjust(struct np_context *c, const char *name, const char *value, struct np_error *err) { return npi_fail(err, NP_EINVAL, "'%s' cannot be changed while running", name); }

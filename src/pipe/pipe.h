@@ -1,29 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Frames in, results out, in order.
+/* Frames in, results out, in order. Docs: docs/pipeline.md.
  *
- *   send ─> slot ring ─> detect (any worker) ─> associate (in order) ─> pose a person (any worker) ─> done ─> get (in order)
+ *   send ─> slot ring ─> detect ─> associate ─> crop + pose ─> smooth ─> done ─> get
+ *           queue.c      boxes.c   associate.c  work.c        emit.c         queue.c
+ *                        any lane  in order     any lane      in order
  *
- * File mode: workers take person tasks first (the oldest frame wins), then whole-frame detections, so that several frames
- * are in flight and results do not depend on the number of threads. Sync and live mode: one frame at a time, its work split over a pool. */
+ * A lane is a thread, or a few of them with a pool (work.c). File mode: a lane a thread; poses of the oldest frame first, then
+ * whole-frame detections, so that several frames are in flight. Live mode: one lane of all threads (more of them from 6 threads up), the
+ * newest frame wins. Sync mode: the lane is the caller. All decisions depend on frame numbers and time stamps, so file and sync mode give the
+ * same bytes with any number of threads. */
 #ifndef NPI_PIPE_PIPE_H
 #define NPI_PIPE_PIPE_H
 #include "nextpose/settings.h"
+#include "nextpose/stats.h"
 #include "nextpose/types.h"
 #include "pipe/infer.h"
+
+#define NPI_MAX_PERSONS 64
+
+/* Lets a test make the n-th call of a stage fail: 1 fails it. NULL outside of tests. */
+struct npi_fault_hook { int (*fail)(void *opaque, int stage); void *opaque; };
 
 struct npi_pipe;
 struct npi_pipe_params {
     const struct npi_net *det, *pose;      /* borrowed; det NULL: the whole frame is one person; pose NULL: boxes only */
     const struct np_keypoint_set *set;     /* of the joints that come out; NULL: none */
     unsigned cpu;
-    int threads, mode, max_persons, pose_passes;
+    int threads, mode, pose_passes;
+    int persons_room;                      /* people a frame at most, whatever the knobs say; memory is made for them */
     float bbox_thr, nms_thr;
+    struct np_knobs knobs;                 /* to begin with */
+    int64_t detection_timeout_ns, pose_timeout_ns;
+    float max_delay_ms;                    /* 0: none */
+    int keep_frames;                       /* 1: pixels live until the result is released */
+    struct np_logger log;
+    struct npi_fault_hook fault;
 };
 int npi_pipe_open(struct npi_pipe **out, const struct npi_pipe_params *p, struct np_error *err);
 void npi_pipe_close(struct npi_pipe **p);
-/* As np_send_frame, np_get_result, np_result_release; `wait`: np_get_result blocks for a frame that is inside in any mode. */
+/* As np_send_frame, np_wait_result (timeout_ms 0: np_get_result), np_result_release. */
 int npi_pipe_send(struct npi_pipe *p, const struct np_frame *f, struct np_error *err);
-int npi_pipe_get(struct npi_pipe *p, int wait, const struct np_result **out, struct np_error *err);
+int npi_pipe_get(struct npi_pipe *p, int timeout_ms, const struct np_result **out, struct np_error *err);
 void npi_pipe_release(struct npi_pipe *p, const struct np_result *r);
+/* As np_context_stats, _report, _dropped. */
+void npi_pipe_stats(struct npi_pipe *p, struct np_stats *out);
+void npi_pipe_report(struct npi_pipe *p, int stage, double ms, double wait_ms);
+void npi_pipe_dropped(struct npi_pipe *p, int64_t n);
+/* The knobs in use, and new ones for the frames that are sent from now on. Any thread. */
+void npi_pipe_knobs(struct npi_pipe *p, struct np_knobs *out);
+void npi_pipe_turn(struct npi_pipe *p, const struct np_knobs *k);
+/* As np_context_adjust. */
+int npi_pipe_adjust(struct npi_pipe *p, const char *name, const char *value, struct np_error *err);
 size_t npi_pipe_arena_bytes(const struct npi_pipe *p);
 #endif

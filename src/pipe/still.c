@@ -54,11 +54,11 @@ static int reserve(struct npi_still *s, int n, struct np_error *err) {
 
 static int find_boxes(struct npi_still *s, const struct np_frame *f, struct np_error *err) {
     struct npi_affine m;
-    int r = reserve(s, s->p.max_persons, err);
+    int r = reserve(s, s->p.persons_room, err);
     if (r < 0) return r;
     if (s->p.det) {
-        if ((r = npi_worker_detect(&s->worker, f, s->p.bbox_thr, s->p.nms_thr, s->pool, &m, err)) < 0) return r;
-        s->result.n_persons = npi_worker_persons(&s->worker, &m, s->result.width, s->result.height, s->p.max_persons, s->person);
+        if ((r = npi_worker_detect(&s->worker, 0, f, s->p.bbox_thr, s->p.nms_thr, s->pool, &m, err)) < 0) return r;
+        s->result.n_persons = npi_worker_persons(&s->worker, 0, &m, s->result.width, s->result.height, s->p.persons_room, s->person);
         return 0;
     }
     memset(&s->person[0], 0, offsetof(struct np_person, keypoint));
@@ -92,7 +92,7 @@ int npi_still_run(struct npi_still *s, const struct np_frame *f, const struct np
     if ((r = boxes ? take_boxes(s, boxes, n_boxes, err) : find_boxes(s, f, err)) < 0) return r;
     const int64_t t1 = npi_now_ns();
     for (int i = 0; i < s->result.n_persons && s->p.pose; i++)
-        if ((r = npi_worker_pose(&s->worker, f, s->p.pose_passes, s->pool, &s->person[i], err)) < 0) return r;
+        if ((r = npi_worker_pose(&s->worker, 0, f, s->p.pose_passes, s->pool, &s->person[i], err)) < 0) return r;
     const int64_t t2 = npi_now_ns();
     s->result.persons = s->person;
     s->result.detect_ms = (float)(t1 - t0) * 1e-6f;

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* In the order of the frames: who is whom, and what happens to each person's pose. Microseconds for a handful of people.
+ *
+ *   poses that came out ──> tracker
+ *   boxes of the detector ── tracker update ── ids ──┐
+ *   no detection: tracks, moved to now ──────────────┴── each person: infer, or propagate from the pose cache
+ *
+ * A person is inferred when it is the frame's turn, when there is no pose of it yet (somebody new costs no stall: the rest goes on being
+ * propagated), or when the last one would be older than pose_timeout. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "pipe/priv.h"
+
+/* Poses of frames that have come out, up to the same ones in every run: see NPI_POSE_LAG. */
+static void feed_tracker(struct npi_pipe *p, uint64_t seq) {
+    const uint64_t to = p->p.mode == NP_MODE_LIVE ? p->emitted : seq < NPI_POSE_LAG ? 0 : seq - NPI_POSE_LAG + 1;
+    for (; p->fed < to; p->fed++) {
+        const struct npi_feed *const f = &p->feed[p->fed % (uint64_t)p->n_feeds];
+        if (f->seq != p->fed) continue; /* overwritten: live mode, long ago */
+        for (int i = 0; i < f->n; i++) npi_tracker_set_pose(p->tracker, f->who[i].id, f->kpt + (size_t)i * NP_MAX_KEYPOINTS, f->who[i].n_kpt, NULL);
+    }
+}
+
+static int by_detection(struct npi_pipe *p, struct npi_slot *s) {
+    struct npi_track_det d[NPI_TRACK_MAX_DETS] = { 0 };
+    int ids[NPI_TRACK_MAX_DETS] = { 0 }, n = 0;
+    const int found = s->n_found < NPI_TRACK_MAX_DETS ? s->n_found : NPI_TRACK_MAX_DETS;
+    for (int i = 0; i < found; i++)
+        d[i] = (struct npi_track_det){ s->person[i].box, s->person[i].score, s->person[i].n_keypoints ? s->person[i].keypoint : NULL, s->person[i].n_keypoints };
+    npi_tracker_update(p->tracker, d, found, s->t_ns, ids);
+    for (int i = 0; i < found; i++) { /* a box that no track took is not shown */
+        if (ids[i] <= 0) continue;
+        if (n != i) s->person[n] = s->person[i];
+        s->person[n++].id = ids[i];
+    }
+    return n;
+}
+
+static int by_tracks(struct npi_pipe *p, struct npi_slot *s) {
+    int n = 0;
+    npi_tracker_predict(p->tracker, s->t_ns);
+    for (int i = 0; i < npi_tracker_count(p->tracker) && n < p->p.persons_room; i++) {
+        const struct npi_track *const t = npi_tracker_at(p->tracker, i);
+        if (t->id <= 0 || t->missing || !t->selected) continue;
+        const struct np_box box = npi_clip_box(t->box, (float)s->result.width, (float)s->result.height);
+        if (!(box.w >= 1 && box.h >= 1)) continue;
+        struct np_person *const q = &s->person[n++];
+        memset(q, 0, offsetof(struct np_person, keypoint));
+        q->id = t->id;
+        q->score = t->score;
+        q->box = box;
+    }
+    return n;
+}
+
+/* More people than are to be served: the tracker's choice. */
+static int chosen(struct npi_pipe *p, struct npi_slot *s, int n) {
+    int k = 0;
+    if (n <= s->knobs.max_persons) return n;
+    for (int i = 0; i < npi_tracker_count(p->tracker) && k < s->knobs.max_persons; i++) {
+        const int id = npi_tracker_at(p->tracker, i)->id;
+        for (int j = k; j < n; j++) {
+            if (s->person[j].id != id) continue;
+            if (j != k) {
+                struct np_person t = s->person[j];
+                s->person[j] = s->person[k];
+                s->person[k] = t;
+            }
+            k++;
+            break;
+        }
+    }
+    return k;
+}
+
+static enum npi_fate fate_of(struct npi_pipe *p, const struct npi_slot *s, int id, int *expired) {
+    struct npi_memo *const m = npi_memo(p, id);
+    const int64_t age = s->t_ns - m->asked_ns;
+    const int known = m->asked_ns >= 0, fresh = known && age <= p->p.pose_timeout_ns;
+    if (!s->infer_all && fresh) return NPI_FATE_PROPAGATE;
+    *expired += !s->infer_all && known;
+    m->asked_ns = s->t_ns;
+    return NPI_FATE_INFER;
+}
+
+int npi_associate(struct npi_pipe *p, uint64_t seq, struct npi_slot *s) {
+    const int detected = s->detect && !s->detect_failed;
+    int expired = 0;
+    feed_tracker(p, seq);
+    const int n = chosen(p, s, detected ? by_detection(p, s) : by_tracks(p, s));
+    const int joints_came = p->p.det && p->p.det->card.task == NPI_TASK_POSE_MULTI && !p->p.pose;
+    s->n_todo = s->next_todo = 0;
+    for (int i = 0; i < n; i++) {
+        s->fate[i] = NPI_FATE_NONE;
+        if (p->p.pose) s->fate[i] = (unsigned char)fate_of(p, s, s->person[i].id, &expired);
+        else if (joints_came) s->fate[i] = detected ? NPI_FATE_INFER : NPI_FATE_PROPAGATE;
+        if (p->p.pose && s->fate[i] == NPI_FATE_INFER) s->todo[s->n_todo++] = i;
+    }
+    s->open = s->n_todo;
+    s->result.n_persons = n;
+    s->result.detected = detected && p->p.det != NULL;
+    if (p->p.det) npi_meter_caches(&p->meter, !detected, detected, p->p.pose ? n - s->n_todo : 0, s->n_todo, expired);
+    return 1;
+}

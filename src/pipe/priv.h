@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the pipe share. All state changes happen under `lock`; pixels and nets are worked on outside it.
+ *
+ *   FREE ─send─> QUEUED ─> DETECTING ─> DETECTED ─associate─> POSING ─> POSED ─emit─> DONE ─get─> TAKEN ─release─> FREE
+ *                  └── frames that need no detector: at once ──┘   └── nobody to infer: at once ──┘
+ *
+ * Who may touch a slot outside the lock: in DETECTING the lane that claimed it, in POSING the lanes that claimed its people (each its own
+ * person), otherwise the one thread that advances (in-order stages, p->advancing). */
+#ifndef NPI_PIPE_PRIV_H
+#define NPI_PIPE_PRIV_H
+#include <pthread.h>
+
+#include "pipe/meter.h"
+#include "pipe/pipe.h"
+#include "track/track.h"
+
+#define NPI_MAX_THREADS 64
+#define NPI_MAX_LANES 64
+
+/* In file and sync mode the association of frame n sees the poses up to frame n - NPI_POSE_LAG, whatever else is ready: that many frames may
+ * be in the pose stage at once and the joints are still the same with any number of threads. In live mode: all that is ready. */
+#define NPI_POSE_LAG 4
+
+enum npi_slot_state { NPI_FREE, NPI_QUEUED, NPI_DETECTING, NPI_DETECTED, NPI_POSING, NPI_POSED, NPI_DONE, NPI_TAKEN };
+
+struct npi_slot {
+    enum npi_slot_state state;
+    struct np_frame frame;
+    int has_frame;                     /* release not yet called */
+    struct np_result result;
+    struct np_person *person;          /* [persons_room] */
+    unsigned char fate[NPI_MAX_PERSONS]; /* of person i: enum npi_fate */
+    int todo[NPI_MAX_PERSONS], n_todo, next_todo, open; /* people to infer; not yet given out; not yet finished */
+    int n_found;                       /* boxes in person[], before association */
+    /* settled when the frame is taken in, from counters and time stamps alone */
+    int detect, infer_all;             /* the detector's, the pose net's turn */
+    int det, pose;                     /* which nets */
+    struct np_knobs knobs;
+    int64_t t_ns;                      /* time of the picture, always growing */
+    int64_t sent_ns, ready_ns;         /* clock: given to us; the present state came */
+    int64_t detect_ns, pose_ns;        /* work */
+    int detect_failed;
+};
+
+enum npi_fate { NPI_FATE_NONE, NPI_FATE_INFER, NPI_FATE_FAILED, NPI_FATE_PROPAGATE };
+
+/* Poses of a frame that has come out, for the tracker. */
+struct npi_feed { uint64_t seq; int64_t t_ns; int n; struct { int id, n_kpt; struct np_box box; } who[NPI_MAX_PERSONS]; struct np_keypoint *kpt; /* [persons_room][NP_MAX_KEYPOINTS] */ };
+
+/* Pose cache: what is known of a person by id. */
+struct npi_memo {
+    int id;                            /* 0: free */
+    int64_t asked_ns;                  /* picture time of the last inference that was given out; -1: none, or it failed */
+    uint64_t used;                     /* p->memo_uses at the last look */
+    int has_pose;
+    uint64_t seq;                      /* frame of the pose below */
+    int64_t t_ns;
+    struct np_person pose;
+};
+
+/* A thread that takes work, with a few more in its pool. */
+struct npi_lane {
+    struct npi_pipe *pipe;
+    struct np_pool *pool;              /* NULL: alone */
+    struct npi_worker *worker;         /* [n], one a pool thread; [0] has the detector */
+    int n;
+    pthread_t thread;
+};
+
+struct npi_pipe {
+    struct npi_pipe_params p;
+    const struct npi_net *det[NPI_MAX_NETS], *pose[NPI_MAX_NETS];
+    int n_det, n_pose;                 /* ready to be used */
+    int det_now, pose_now;             /* for the next frame that is taken in */
+    struct npi_worker worker[NPI_MAX_THREADS];
+    int n_workers;
+    struct npi_lane lane[NPI_MAX_LANES];
+    int n_lanes, n_threads;            /* lanes; of them with a running thread */
+    pthread_mutex_t lock;
+    pthread_cond_t work, done;         /* for lanes; for those who wait for results or room */
+    struct npi_slot *slot; int n_slots;
+    uint64_t sent, planned, emitted, got; /* sequence numbers; slot of s is s % n_slots */
+    int advancing;                     /* a thread is in the in-order stages */
+    int flushed, quit;
+    /* live mode: the newest frame, not yet taken in */
+    struct np_frame waiting; int has_waiting; int64_t waiting_ns;
+    struct np_knobs knobs;             /* for the next frame that is taken in */
+    /* cadence, as frames are taken in */
+    int since_detect, since_infer, started;
+    int64_t last_t_ns, last_detect_ns;
+    /* in-order stages only */
+    struct npi_tracker *tracker;
+    struct npi_feed *feed; int n_feeds; uint64_t fed; /* poses of frames before `fed` are in the tracker */
+    struct npi_memo *memo; int n_memos; uint64_t memo_uses;
+    struct npi_meter meter;
+    struct { int64_t last_ns; int kept_back; } complaint[NP_STAGE_COUNT];
+};
+
+static inline struct npi_slot *npi_slot_at(struct npi_pipe *p, uint64_t seq) { return &p->slot[seq % (uint64_t)p->n_slots]; }
+
+/* --- queue.c --- */
+/* Under the lock, live mode: takes the waiting frame in when a lane is free for it or it needs none. */
+void npi_queue_admit(struct npi_pipe *p);
+/* Gives the pixels of a slot back, outside the lock. */
+void npi_slot_drop_frame(struct npi_slot *s);
+
+/* --- boxes.c --- */
+/* Runs the detector on a frame; s->n_found boxes in s->person. */
+void npi_detect(struct npi_pipe *p, struct npi_lane *l, struct npi_slot *s);
+struct np_box npi_clip_box(struct np_box b, float width, float height);
+
+/* --- associate.c: in order --- */
+/* 0 when the frame has to be detected after all: it goes back to QUEUED. */
+int npi_associate(struct npi_pipe *p, uint64_t seq, struct npi_slot *s);
+
+/* --- emit.c: in order --- */
+void npi_emit(struct npi_pipe *p, uint64_t seq, struct npi_slot *s);
+struct npi_memo *npi_memo(struct npi_pipe *p, int id); /* finds or makes */
+
+/* --- work.c --- */
+int npi_pipe_fault(const struct npi_pipe *p, int stage);
+/* One line about something that failed; at most one a second a stage, the next one says how many were kept back. */
+void npi_pipe_complain(struct npi_pipe *p, int stage, const struct np_error *e);
+/* Under the lock: moves frames through the in-order stages as far as their turn has come. */
+void npi_advance(struct npi_pipe *p);
+/* Under the lock: does work until there is none. */
+void npi_lane_work(struct npi_lane *l);
+void *npi_lane_main(void *lane);
+#endif
