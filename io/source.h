@@ -15,6 +15,7 @@ struct npi_pic_pool;
 /* One picture. f.release drops one reference, so that f can be handed to np_send_frame after npi_pic_ref. */
 struct npi_pic {
     struct np_frame f;
+    int64_t read_ns;            /* what reading it took; of whoever read it */
     const char *name;           /* file name without folder of a single picture; NULL for frames of a video */
     atomic_int refs;
     struct npi_pic_pool *pool;

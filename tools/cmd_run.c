@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nextpose run: the main job.
  *
- *   reader thread ─ queue ─> main loop: send, get ─> text outputs
+ *   reader thread ─ queue ─> main loop: send, get ─> text outputs                    files
  *        (decode)              (library's workers)  └─ queue ─> drawing thread ─> encoder
+ *   reader thread: send      main loop: wait, get ─> …                                live
  *
- * A picture's pixels live until its result was drawn: the library holds one reference while it needs them, this loop another. */
+ * A picture comes back with its result: the library keeps the reference that it was given until the result is released. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -46,6 +47,15 @@ const struct opt_def cmd_run_opts[] = {
     { "model", 'm', OPT_STRING, NULL, 0, 0, NULL, "MODEL", "finds joints: id, .onnx, .tflite or card; none: boxes only", NULL },
     { "models-dir", 0, OPT_STRING, NULL, 0, 0, NULL, "DIR", "where ids are looked up first", NULL },
     { "preset", 0, OPT_STRING, "balanced", 0, 0, NULL, "NAME|FILE", "high_performance, balanced, efficiency, quality, or a file of your own", NULL },
+    { "frame-skip", 0, OPT_INT_AUTO, NULL, 1, 5, NULL, "N|auto", "pose net on every N-th frame, between them poses are propagated", "Speed" },
+    { "detection-freq", 0, OPT_INT_AUTO, NULL, 1, 30, NULL, "N|auto", "detector on every N-th frame, between them boxes are tracked", NULL, "det-interval" },
+    { "batch-size", 0, OPT_INT_AUTO, NULL, 1, 8, NULL, "N|auto", "crops inferred at once at most", NULL },
+    { "detection-timeout", 0, OPT_FLOAT, NULL, 0.05, 0.2, NULL, "S", "a detection older than this is not used", NULL },
+    { "pose-timeout", 0, OPT_FLOAT, NULL, 0.05, 0.2, NULL, "S", "a propagated pose older than this is not shown", NULL },
+    { "target-fps", 0, OPT_FLOAT, NULL, 0, 1000, NULL, "X", "live: rate to hold; 0: none", NULL },
+    { "max-delay", 0, OPT_FLOAT, NULL, 0, 60000, NULL, "MS", "live: delay to hold from capture to result; 0: none", NULL },
+    { "adapt", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "live: adapt what was not set to the load (presets say whether)", NULL },
+    { "smooth", 0, OPT_STRING, NULL, 0, 0, NULL, "NAME", "none, one-euro[:min_cutoff,beta,d_cutoff]", NULL },
     { "max-persons", 0, OPT_INT, NULL, 1, 64, NULL, "N", "people a frame at most", NULL },
     { "bbox-thr", 0, OPT_FLOAT, NULL, 0, 1, NULL, "X", "detections below are dropped", NULL },
     { "nms-thr", 0, OPT_FLOAT, NULL, 0, 1, NULL, "X", "overlap above which the weaker box is dropped", NULL },
@@ -54,7 +64,7 @@ const struct opt_def cmd_run_opts[] = {
     { "backend", 0, OPT_CHOICE, "auto", 0, 0, "auto|native|onnx|tflite|openvino|torch:ort:litert:pytorch", "NAME",
       "auto, native, onnx, tflite, openvino, torch", "Engine" },
     { "strict", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "fail when the backend is not available, instead of falling back", NULL },
-    { "threads", 't', OPT_INT, NULL, 1, 64, NULL, "N", "worker threads (default: as many as this process may use)", NULL },
+    { "threads", 't', OPT_INT, NULL, 1, 64, NULL, "N", "worker threads (default: as many as this process may use)", NULL, "thread-pool-size" },
     { "isa", 0, OPT_STRING, NULL, 0, 0, NULL, "LEVEL", "highest instruction set: scalar, avx2, avx512, …", NULL },
     { "async", 0, OPT_BOOL, "yes", 0, 0, NULL, NULL, "one frame after another", NULL },
     { "config", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "settings as 'key = value' lines", "Settings" },
@@ -70,8 +80,6 @@ static void on_signal(int sig) {
     if (atomic_fetch_add(&stop_flag, 1) > 0) _exit(EXIT_INTERRUPTED); /* asked twice: leave at once */
 }
 
-#define MAX_IN_FLIGHT 256
-
 struct run {
     struct opts o;
     struct np_logger log;
@@ -81,9 +89,8 @@ struct run {
     struct reader reader;
     struct outputs *outputs;
     struct stats stats;
+    struct np_stats now;                   /* of the library, at the end; in live mode looked at now and then */
     struct views views;
-    struct npi_pic *flight[MAX_IN_FLIGHT]; /* ring: sent, result not yet here, oldest first */
-    int flight_head, n_flight;
     int live, async, tty, quiet, preset;
     const struct npi_writer_ops *format;
     const char *out_path;
@@ -159,6 +166,16 @@ static int read_settings(struct np_settings *s, const struct opts *o, int mode, 
     s->bbox_thr = setting_thr(o, "bbox-thr");
     s->nms_thr = setting_thr(o, "nms-thr");
     s->kpt_thr = setting_thr(o, "kpt-thr");
+    s->frame_skip = setting_int(o, "frame-skip");
+    s->detection_freq = setting_int(o, "detection-freq");
+    s->batch_size = setting_int(o, "batch-size");
+    s->detection_timeout_s = setting_thr(o, "detection-timeout");
+    s->pose_timeout_s = setting_thr(o, "pose-timeout");
+    s->target_fps = setting_thr(o, "target-fps");
+    s->max_delay_ms = setting_thr(o, "max-delay");
+    s->adapt = opt_str(o, "adapt") ? opt_bool(o, "adapt") : -1;
+    s->smooth = opt_str(o, "smooth");
+    s->keep_frames = 1;
     return tool_preset(s, opt_str(o, "preset"), err);
 }
 
@@ -238,69 +255,68 @@ static void handle(struct run *run, const struct np_result *r, struct npi_pic *p
 }
 
 /* One result, if there is one: 0, NP_EAGAIN, NP_EEND or an error. */
-static int get_one(struct run *run, struct np_error *err) {
+static int get_one(struct run *run, int timeout_ms, struct np_error *err) {
     const struct np_result *r = NULL;
-    const int e = np_get_result(run->ctx, &r, err);
-    if (e == NP_EAGAIN || e == NP_EEND) return e;
-    struct npi_pic *const pic = run->flight[run->flight_head];
-    run->flight_head = (run->flight_head + 1) % MAX_IN_FLIGHT;
-    run->n_flight--;
-    if (e == 0) {
-        handle(run, r, pic);
-        np_result_release(run->ctx, &r);
-    }
-    npi_pic_unref(pic);
-    return e;
+    const int e = np_wait_result(run->ctx, timeout_ms, &r, err);
+    if (e < 0) return e;
+    handle(run, r, r->frame->opaque);
+    np_result_release(run->ctx, &r);
+    return 0;
 }
 
 /* File mode: as many frames in flight as the library takes. */
 static int send_async(struct run *run, struct npi_pic *pic, struct np_error *err) {
-    int r = 0;
-    npi_pic_ref(pic); /* the library's */
-    while ((r = run->n_flight == MAX_IN_FLIGHT ? NP_EAGAIN : np_send_frame(run->ctx, &pic->f, err)) == NP_EAGAIN) {
-        if ((r = get_one(run, err)) < 0 && r != NP_EAGAIN) break;
+    int r;
+    while ((r = np_send_frame(run->ctx, &pic->f, err)) == NP_EAGAIN) {
+        if ((r = get_one(run, 0, err)) < 0 && r != NP_EAGAIN) break;
     }
     if (r < 0) {
         npi_pic_unref(pic);
-        npi_pic_unref(pic);
         return r;
     }
-    run->flight[(run->flight_head + run->n_flight++) % MAX_IN_FLIGHT] = pic;
-    while ((r = get_one(run, err)) == 0) {}
+    while ((r = get_one(run, 0, err)) == 0) {}
     return r == NP_EAGAIN ? 0 : r;
 }
 
 static int send_sync(struct run *run, struct npi_pic *pic, struct np_error *err) {
     const struct np_result *r = NULL;
-    npi_pic_ref(pic);
     const int e = np_process(run->ctx, &pic->f, &r, err);
-    if (e == 0) {
-        handle(run, r, pic);
-        np_result_release(run->ctx, &r);
-    }
-    npi_pic_unref(pic);
-    return e;
+    if (e < 0) return e;
+    handle(run, r, pic);
+    np_result_release(run->ctx, &r);
+    return 0;
+}
+
+/* Live mode, on the reader's thread: the library takes every frame at once. */
+static int send_live(void *opaque, struct npi_pic *pic, int64_t read_ns, struct np_error *err) {
+    struct run *const run = opaque;
+    if (!pic) return np_send_frame(run->ctx, NULL, err);
+    np_context_report(run->ctx, NP_STAGE_READ, (double)read_ns * 1e-6, 0);
+    const int r = np_send_frame(run->ctx, &pic->f, err);
+    if (r < 0) npi_pic_unref(pic);
+    return r;
+}
+
+static int loop_live(struct run *run, struct np_error *err) {
+    int r = 0;
+    while ((r == 0 || r == NP_EAGAIN) && atomic_load(&stop_flag) == 0) r = get_one(run, 100, err);
+    return r == NP_EEND || r == NP_EAGAIN ? 0 : r;
 }
 
 /* Until the source ends, is lost, or somebody stops us. 0 or an error of the library. */
 static int loop(struct run *run, struct np_error *err) {
     int r = 0;
+    if (run->live) return loop_live(run, err);
     while (r == 0 && atomic_load(&stop_flag) == 0) {
-        struct npi_pic *const pic = reader_next(&run->reader);
+        int64_t read_ns = 0;
+        struct npi_pic *const pic = reader_next(&run->reader, &read_ns);
         if (!pic) break;
-        r = run->live || !run->async ? send_sync(run, pic, err) : send_async(run, pic, err);
+        np_context_report(run->ctx, NP_STAGE_READ, (double)read_ns * 1e-6, 0);
+        r = run->async ? send_async(run, pic, err) : send_sync(run, pic, err);
     }
-    if (run->async && !run->live) { /* what is inside comes out, also after Ctrl-C */
-        struct np_error e = { 0 };
-        np_send_frame(run->ctx, NULL, NULL);
-        for (int g = 0; run->n_flight > 0 && g != NP_EEND && g != NP_EAGAIN;) {
-            g = get_one(run, &e);
-            if (g < 0 && g != NP_EEND && g != NP_EAGAIN && r == 0) {
-                r = g;
-                if (err) *err = e;
-            }
-        }
-    }
+    struct np_error e;
+    np_send_frame(run->ctx, NULL, NULL); /* what is inside comes out, also after Ctrl-C or an error */
+    while (get_one(run, 0, &e) == 0) {}
     return r;
 }
 
@@ -310,7 +326,7 @@ static void summarize(struct run *run, int interrupted, int n_failed) {
     const int stdout_taken = (json && !strcmp(json, "-")) || (run->out_path && !strcmp(run->out_path, "-")) ||
                              (opt_str(o, "stats-json") && !strcmp(opt_str(o, "stats-json"), "-"));
     const struct summary s = {
-        .stats = &run->stats, .info = &run->info, .backend_asked = run->info.backend_asked, .backend_reason = run->info.backend_reason,
+        .stats = &run->stats, .now = &run->now, .live = run->live, .info = &run->info, .backend_asked = run->info.backend_asked, .backend_reason = run->info.backend_reason,
         .input = opt_str(o, "input"), .kind = run->source->info.kind, .mode = run->live ? "live" : run->async ? "file" : "sync",
         .preset = run->preset < 0 ? opt_str(o, "preset") : np_preset_name(run->preset), .video = opt_str(o, "save-video"), .json = json,
         .out = run->out_path, .images = opt_str(o, "save-images"), .interrupted = interrupted, .n_failed = n_failed,
@@ -326,7 +342,8 @@ static void summarize(struct run *run, int interrupted, int n_failed) {
 
 static int work(struct run *run) {
     struct np_error e = { 0 };
-    int r = reader_start(&run->reader, run->source, run->live, &stop_flag, &e);
+    const struct reader_sink sink = { .send = send_live, .opaque = run };
+    int r = reader_start(&run->reader, run->source, run->live ? &sink : NULL, &stop_flag, &e);
     if (r < 0) return tool_fail(EXIT_RUNTIME, &e);
     run->stats.start_ns = npi_io_now_ns();
     run->stats.n_total = run->source->info.n_frames;
@@ -335,7 +352,8 @@ static int work(struct run *run) {
     const int interrupted = atomic_load(&stop_flag) > 0;
     if (!interrupted) atomic_store(&stop_flag, STOP_OURSELVES); /* ends a blocking read; nothing when the source is at its end */
     reader_stop(&run->reader);
-    run->stats.n_dropped = atomic_load(&run->reader.n_dropped);
+    np_context_stats(run->ctx, &run->now);
+    run->stats.n_dropped = run->now.n_dropped;
     const int n_failed = outputs_close(&run->outputs, &run->stats.n_drawn) + views_close(&run->views);
     run->stats.end_ns = npi_io_now_ns();
     if (r < 0) return tool_fail(r == NP_EINVAL || r == NP_EFORMAT ? EXIT_INPUT : EXIT_RUNTIME, &e);

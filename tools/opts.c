@@ -38,7 +38,7 @@ static int same_name(const char *a, const char *b, size_t n) {
 
 static int find(const struct opts *o, const char *name, size_t n) {
     for (int i = 0; o->defs[i].name; i++) {
-        if (same_name(o->defs[i].name, name, n)) return i;
+        if (same_name(o->defs[i].name, name, n) || (o->defs[i].alias && same_name(o->defs[i].alias, name, n))) return i;
     }
     return -1;
 }
@@ -87,6 +87,11 @@ static int check(const struct opt_def *d, const char *text, const char *where, s
     case OPT_CHOICE:
         if (!choice(d->choices, text, &n))
             return npi_io_fail(err, NP_EINVAL, "%s: '%s' is not one of %.*s", where, text, (int)strcspn(d->choices, ":"), d->choices);
+        return 0;
+    case OPT_INT_AUTO:
+        if (same_name("auto", text, strlen(text))) return 0;
+        if (number(text, &v) < 0 || v != floor(v)) return npi_io_fail(err, NP_EINVAL, "%s: '%s' is neither a whole number nor auto", where, text);
+        if (v < d->min || v > d->max) return npi_io_fail(err, NP_EINVAL, "%s: %s is outside of %g to %g", where, text, d->min, d->max);
         return 0;
     case OPT_INT: case OPT_FLOAT:
         if (number(text, &v) < 0 || (d->type == OPT_INT && v != floor(v)))

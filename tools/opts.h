@@ -9,7 +9,7 @@
 
 #include "io/io.h"
 
-enum opt_type { OPT_BOOL, OPT_INT, OPT_FLOAT, OPT_STRING, OPT_CHOICE };
+enum opt_type { OPT_BOOL, OPT_INT, OPT_FLOAT, OPT_STRING, OPT_CHOICE, OPT_INT_AUTO /* a number, or "auto", which reads as 0 */ };
 enum opt_origin { FROM_DEFAULT = 0, FROM_PRESET, FROM_CONFIG, FROM_ENV, FROM_FLAG };
 
 struct opt_def {
@@ -17,11 +17,12 @@ struct opt_def {
     char letter;             /* short form, 0 none */
     int type;
     const char *fallback;    /* default as text; NULL: unset */
-    double min, max;         /* of INT and FLOAT */
+    double min, max;         /* of INT, INT_AUTO and FLOAT */
     const char *choices;     /* "a|b|c" of CHOICE; what stands after ':' is accepted but not shown */
     const char *metavar;     /* "FILE" */
     const char *help;
     const char *group;       /* heading in --help; NULL: same as the one before */
+    const char *alias;       /* another name for it, e.g. one that other tools use; NULL: none */
 };
 
 struct opt_value { char *text; int origin; char where[120]; };

@@ -34,10 +34,23 @@ void stats_result(struct stats *s, const struct np_result *r) {
     if (r->n_persons > s->persons_max) s->persons_max = r->n_persons;
     s->detect_ms_sum += r->detect_ms;
     s->pose_ms_sum += r->pose_ms;
+    s->n_detected += r->detected != 0;
+    const double step = (double)r->delay_ms * 2;
+    s->delay[step >= 0 && step < STATS_DELAYS - 1 ? (int)step : STATS_DELAYS - 1]++;
+    int propagated = 0;
     for (int i = 0; i < r->n_persons; i++) {
         note_id(s, r->persons[i].id);
+        propagated |= r->persons[i].pose_source == NP_POSE_PROPAGATED;
         if (!s->first_pose_ns && r->persons[i].pose_source == NP_POSE_INFERRED) s->first_pose_ns = tool_since_exec_ns();
     }
+    s->n_propagated += propagated;
+}
+
+double stats_delay_ms(const struct stats *s, double share) {
+    double seen = 0;
+    for (int i = 0; i < STATS_DELAYS; i++)
+        if ((seen += s->delay[i]) >= share * (double)s->n_processed) return (i + 1) * .5;
+    return 0;
 }
 
 void stats_free(struct stats *s) { free(s->id_bits); }
@@ -80,6 +93,14 @@ void summary_text(const struct summary *s, FILE *f) {
             stats_fps(t, t->n_inferred, t->end_ns));
     if (s->video || s->images) fprintf(f, "%.1f (drawn)\n", stats_fps(t, t->n_drawn, t->end_ns));
     else fprintf(f, "none\n");
+    if (s->live && t->n_processed)
+        fprintf(f, "delay        p50 %.0f ms, p95 %.0f, p99 %.0f, capture to result; %lld late\n", stats_delay_ms(t, .5), stats_delay_ms(t, .95), stats_delay_ms(t, .99),
+                (long long)s->now->n_late);
+    if (s->now->detection_hits || s->now->pose_hits)
+        fprintf(f, "caches       detector ran on %lld frames, pose net for %lld of %lld poses; %lld entries expired\n", (long long)s->now->detection_misses,
+                (long long)s->now->pose_misses, (long long)(s->now->pose_hits + s->now->pose_misses), (long long)s->now->cache_expired);
+    if (s->now->n_failed) fprintf(f, "failures     %lld frames with a failed inference, see above\n", (long long)s->now->n_failed);
+    if (*s->now->last_move) fprintf(f, "last move    %s\n", s->now->last_move);
     if (t->first_pose_ns) fprintf(f, "first pose   %.0f ms after the start\n", (double)t->first_pose_ns * 1e-6);
     else fprintf(f, "first pose   none\n");
     fprintf(f, "ran          detector %s", i->detector_id);
@@ -137,6 +158,23 @@ int summary_json(const struct summary *s, const char *path, struct np_error *err
     put_num(&o, "first_pose_ms", t->first_pose_ns ? (double)t->first_pose_ns * 1e-6 : NAN, 1);
     put_num(&o, "detect_ms_mean", t->n_processed ? t->detect_ms_sum / (double)t->n_processed : NAN, 3);
     put_num(&o, "pose_ms_mean", t->n_processed ? t->pose_ms_sum / (double)t->n_processed : NAN, 3);
+    put_num(&o, "delay_p50_ms", t->n_processed ? stats_delay_ms(t, .5) : NAN, 1);
+    put_num(&o, "delay_p95_ms", t->n_processed ? stats_delay_ms(t, .95) : NAN, 1);
+    put_num(&o, "delay_p99_ms", t->n_processed ? stats_delay_ms(t, .99) : NAN, 1);
+    put_int(&o, "late", s->now->n_late);
+    put_int(&o, "frames_propagated", t->n_propagated);
+    put_int(&o, "frames_detected", t->n_detected);
+    put_int(&o, "frames_failed", s->now->n_failed);
+    put_int(&o, "inferences", s->now->n_inferences);
+    put_int(&o, "pose_hits", s->now->pose_hits);
+    put_int(&o, "pose_misses", s->now->pose_misses);
+    put_int(&o, "detection_hits", s->now->detection_hits);
+    put_int(&o, "detection_misses", s->now->detection_misses);
+    put_int(&o, "cache_expired", s->now->cache_expired);
+    put_int(&o, "frame_skip", s->now->knobs.frame_skip);
+    put_int(&o, "detection_freq", s->now->knobs.detection_freq);
+    put_int(&o, "batch_size", s->now->knobs.batch_size);
+    put_int(&o, "switches", s->now->n_switches);
     put_str(&o, "detector", i->detector_id);
     put_int(&o, "detector_width", i->detector_width);
     put_int(&o, "detector_height", i->detector_height);

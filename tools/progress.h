@@ -6,6 +6,7 @@
 
 #include "io/io.h"
 
+#define STATS_DELAYS 4096
 struct stats {
     int64_t start_ns;            /* first read */
     int64_t n_total;             /* frames to come, -1 unknown */
@@ -17,9 +18,13 @@ struct stats {
     uint64_t *id_bits; int id_words; int64_t n_ids;
     int64_t last_line_ns;
     double detect_ms_sum, pose_ms_sum;
+    int64_t n_detected, n_propagated;   /* frames that the detector ran on; that show a propagated pose */
+    uint32_t delay[STATS_DELAYS];       /* results by delay, in steps of half a millisecond; the last: more than that */
 };
 void stats_result(struct stats *s, const struct np_result *r);
 void stats_free(struct stats *s);
+/* The delay that `share` of the results were not above, in milliseconds. */
+double stats_delay_ms(const struct stats *s, double share);
 double stats_fps(const struct stats *s, int64_t n, int64_t now_ns);
 
 /* A terminal line, at most five times a second. */
@@ -28,6 +33,8 @@ void progress_clear(FILE *f);
 
 struct summary {
     const struct stats *stats;
+    const struct np_stats *now;              /* the library's, at the end */
+    int live;
     const struct np_context_info *info;
     const char *backend_asked, *backend_reason;
     const char *input, *kind;

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#define BEHIND_NS 200000000 /* later than this, the clip's clock is put back: a decoder that cannot keep up slows the clip down, as a slow camera would */
+
 /* A file in live mode stands for a camera: its frames come when their time stamps say, not as fast as they decode. */
 static void wait_for_time(struct reader *r, int64_t pts_ns) {
     if (pts_ns < 0) return;
@@ -13,49 +15,58 @@ static void wait_for_time(struct reader *r, int64_t pts_ns) {
         r->first_pts_ns = pts_ns;
         r->first_ns = now;
     }
+    if (now > r->first_ns + pts_ns - r->first_pts_ns + BEHIND_NS) r->first_ns = now - (pts_ns - r->first_pts_ns);
     for (int64_t left; (left = r->first_ns + pts_ns - r->first_pts_ns - npi_io_now_ns()) > 0 && !(r->stop && atomic_load(r->stop));) {
         const long nap = left < 20000000 ? (long)left : 20000000; /* short naps, so that Ctrl-C is heard */
         nanosleep(&(struct timespec){ 0, nap }, NULL);
     }
 }
 
+/* 0, or below: nobody wants more. */
+static int hand_on(struct reader *r, struct npi_pic *pic, int64_t read_ns) {
+    if (r->live) {
+        if (!r->source->info.live) wait_for_time(r, pic->f.pts_ns);
+        pic->f.captured_ns = npi_io_now_ns();
+        return r->sink.send(r->sink.opaque, pic, read_ns, &r->err);
+    }
+    pic->read_ns = read_ns;
+    if (queue_push(&r->q, pic) == 0) return 0;
+    npi_pic_unref(pic);
+    return NP_EINTR;
+}
+
 static void *reader_main(void *arg) {
     struct reader *const r = arg;
     for (;;) {
         struct npi_pic *pic = NULL;
+        const int64_t t0 = npi_io_now_ns();
         r->end = npi_source_read(r->source, &pic, &r->err);
+        if (r->end >= 0) r->end = hand_on(r, pic, npi_io_now_ns() - t0);
         if (r->end < 0) break;
-        atomic_fetch_add(&r->n_read, 1);
-        int closed = 0;
-        if (r->live) {
-            if (!r->source->info.live) wait_for_time(r, pic->f.pts_ns);
-            struct npi_pic *const old = queue_push_newest(&r->q, pic, &closed);
-            if (old) atomic_fetch_add(&r->n_dropped, 1);
-            npi_pic_unref(old);
-        } else closed = queue_push(&r->q, pic) < 0;
-        if (closed) {
-            npi_pic_unref(pic);
-            r->end = NP_EINTR;
-            break;
-        }
     }
-    queue_close(&r->q);
+    if (r->live) r->sink.send(r->sink.opaque, NULL, 0, NULL);
+    else queue_close(&r->q);
     return NULL;
 }
 
-int reader_start(struct reader *r, struct npi_source *s, int live, const atomic_int *stop, struct np_error *err) {
+int reader_start(struct reader *r, struct npi_source *s, const struct reader_sink *sink, const atomic_int *stop, struct np_error *err) {
     memset(r, 0, sizeof *r);
     r->stop = stop;
     r->first_pts_ns = -1;
     r->source = s;
-    r->live = live;
+    r->live = sink != NULL;
+    if (sink) r->sink = *sink;
     queue_init(&r->q, 1);
     if (pthread_create(&r->thread, NULL, reader_main, r) == 0) return 0;
     queue_destroy(&r->q);
     return npi_io_fail(err, NP_ENOMEM, "cannot start a thread");
 }
 
-struct npi_pic *reader_next(struct reader *r) { return queue_pop(&r->q); }
+struct npi_pic *reader_next(struct reader *r, int64_t *read_ns) {
+    struct npi_pic *const pic = queue_pop(&r->q);
+    if (pic) *read_ns = pic->read_ns;
+    return pic;
+}
 
 void reader_stop(struct reader *r) {
     queue_close(&r->q);

@@ -5,18 +5,22 @@
 #include "io/source.h"
 #include "queue.h"
 
+/* Live mode: each picture is handed on as it comes, on the reader's thread; pic NULL: that was the last one. Takes the reference. Below 0 ends the reading. */
+struct reader_sink { int (*send)(void *opaque, struct npi_pic *pic, int64_t read_ns, struct np_error *err); void *opaque; };
+
 struct reader {
     struct npi_source *source;
-    struct queue q;
+    struct queue q;           /* without a sink */
     pthread_t thread;
-    int live;                 /* 1: a frame that nobody fetched in time makes room for the newest */
-    atomic_llong n_read, n_dropped;
+    struct reader_sink sink;
+    int live;
     const atomic_int *stop;
     int64_t first_pts_ns, first_ns;
     int end;                  /* after the last frame: NP_EEND, NP_EINTR, or the error in err */
     struct np_error err;
 };
-int reader_start(struct reader *r, struct npi_source *s, int live, const atomic_int *stop, struct np_error *err);
-struct npi_pic *reader_next(struct reader *r); /* NULL: the end, see r->end */
+/* sink: live mode (a file is then played at its own rate); NULL: every picture waits for reader_next. */
+int reader_start(struct reader *r, struct npi_source *s, const struct reader_sink *sink, const atomic_int *stop, struct np_error *err);
+struct npi_pic *reader_next(struct reader *r, int64_t *read_ns); /* NULL: the end, see r->end; read_ns: what reading it took */
 void reader_stop(struct reader *r);            /* joins; the source may need its stop flag first */
 #endif

@@ -5,6 +5,7 @@
  *   boxes of the detector ── tracker update ── ids ──┐
  *   no detection: tracks, moved to now ──────────────┴── each person: infer, or propagate from the pose cache
  *
+ * Somebody who came or got lost: the frame is detected after all, out of turn.
  * A person is inferred when it is the frame's turn, when there is no pose of it yet (somebody new costs no stall: the rest goes on being
  * propagated), or when the last one would be older than pose_timeout. */
 #include <string.h>
@@ -18,7 +19,7 @@ static void feed_tracker(struct npi_pipe *p, uint64_t seq) {
     for (; p->fed < to; p->fed++) {
         const struct npi_feed *const f = &p->feed[p->fed % (uint64_t)p->n_feeds];
         if (f->seq != p->fed) continue; /* overwritten: live mode, long ago */
-        for (int i = 0; i < f->n; i++) npi_tracker_set_pose(p->tracker, f->who[i].id, f->kpt + (size_t)i * NP_MAX_KEYPOINTS, f->who[i].n_kpt, NULL);
+        for (int i = 0; i < f->n; i++) npi_tracker_set_pose(p->tracker, f->who[i].id, f->kpt + (size_t)i * NP_MAX_KEYPOINTS, f->who[i].n_kpt, f->t_ns);
     }
 }
 
@@ -28,7 +29,8 @@ static int by_detection(struct npi_pipe *p, struct npi_slot *s) {
     const int found = s->n_found < NPI_TRACK_MAX_DETS ? s->n_found : NPI_TRACK_MAX_DETS;
     for (int i = 0; i < found; i++)
         d[i] = (struct npi_track_det){ s->person[i].box, s->person[i].score, s->person[i].n_keypoints ? s->person[i].keypoint : NULL, s->person[i].n_keypoints };
-    npi_tracker_update(p->tracker, d, found, s->t_ns, ids);
+    /* The tracker is to know when pictures have no time, or the same: then they are no stream. */
+    npi_tracker_update(p->tracker, d, found, p->p.mode == NP_MODE_LIVE ? s->t_ns : s->frame.pts_ns, ids);
     for (int i = 0; i < found; i++) { /* a box that no track took is not shown */
         if (ids[i] <= 0) continue;
         if (n != i) s->person[n] = s->person[i];
@@ -74,29 +76,55 @@ static int chosen(struct npi_pipe *p, struct npi_slot *s, int n) {
     return k;
 }
 
-static enum npi_fate fate_of(struct npi_pipe *p, const struct npi_slot *s, int id, int *expired) {
-    struct npi_memo *const m = npi_memo(p, id);
-    const int64_t age = s->t_ns - m->asked_ns;
-    const int known = m->asked_ns >= 0, fresh = known && age <= p->p.pose_timeout_ns;
-    if (!s->infer_all && fresh) return NPI_FATE_PROPAGATE;
-    *expired += !s->infer_all && known;
-    m->asked_ns = s->t_ns;
-    return NPI_FATE_INFER;
+/* Who of n people has a turn on a frame where poses are inferred, when there are more than pose_budget: the less important share
+ * what the others leave, whoever waited longest first, so that their rate halves before that of the important ones moves. */
+static void share_budget(struct npi_pipe *p, const struct npi_slot *s, int n, unsigned char *turn) {
+    int order[NPI_MAX_PERSONS], k = 0, left = s->knobs.pose_budget;
+    const int fixed = 2 * left > n ? 2 * left - n : 0;
+    for (int i = 0; i < npi_tracker_count(p->tracker) && k < n; i++) /* by importance */
+        for (int j = 0; j < n; j++)
+            if (s->person[j].id == npi_tracker_at(p->tracker, i)->id) order[k++] = j;
+    for (int i = 0; i < k && left; i++) {
+        int best = i;
+        for (int j = i + 1; j < k && i >= fixed; j++)
+            if (npi_memo(p, s->person[order[j]].id)->asked_ns < npi_memo(p, s->person[order[best]].id)->asked_ns) best = j;
+        const int who = order[best];
+        memmove(order + i + 1, order + i, (size_t)(best - i) * sizeof *order);
+        order[i] = who;
+        turn[who] = 1;
+        left--;
+    }
+}
+
+static void decide_fates(struct npi_pipe *p, struct npi_slot *s, int n, int *expired) {
+    unsigned char turn[NPI_MAX_PERSONS];
+    const int shared = s->infer_all && s->knobs.pose_budget > 0 && s->knobs.pose_budget < n;
+    memset(turn, s->infer_all && !shared, sizeof turn);
+    if (shared) share_budget(p, s, n, turn);
+    for (int i = 0; i < n; i++) {
+        struct npi_memo *const m = npi_memo(p, s->person[i].id);
+        const int known = m->asked_ns >= 0, fresh = known && s->t_ns - m->asked_ns <= p->p.pose_timeout_ns;
+        s->fate[i] = !turn[i] && fresh ? NPI_FATE_PROPAGATE : NPI_FATE_INFER;
+        if (s->fate[i] == NPI_FATE_PROPAGATE) continue;
+        *expired += !turn[i] && known;
+        m->asked_ns = s->t_ns;
+        s->todo[s->n_todo++] = i;
+    }
 }
 
 int npi_associate(struct npi_pipe *p, uint64_t seq, struct npi_slot *s) {
     const int detected = s->detect && !s->detect_failed;
     int expired = 0;
     feed_tracker(p, seq);
+    if (!s->detect && npi_tracker_wants_detection(p->tracker)) {
+        s->detect = 1;
+        return 0;
+    }
     const int n = chosen(p, s, detected ? by_detection(p, s) : by_tracks(p, s));
     const int joints_came = p->p.det && p->p.det->card.task == NPI_TASK_POSE_MULTI && !p->p.pose;
     s->n_todo = s->next_todo = 0;
-    for (int i = 0; i < n; i++) {
-        s->fate[i] = NPI_FATE_NONE;
-        if (p->p.pose) s->fate[i] = (unsigned char)fate_of(p, s, s->person[i].id, &expired);
-        else if (joints_came) s->fate[i] = detected ? NPI_FATE_INFER : NPI_FATE_PROPAGATE;
-        if (p->p.pose && s->fate[i] == NPI_FATE_INFER) s->todo[s->n_todo++] = i;
-    }
+    memset(s->fate, joints_came ? detected ? NPI_FATE_INFER : NPI_FATE_PROPAGATE : NPI_FATE_NONE, (size_t)n);
+    if (p->p.pose) decide_fates(p, s, n, &expired);
     s->open = s->n_todo;
     s->result.n_persons = n;
     s->result.detected = detected && p->p.det != NULL;

@@ -57,7 +57,6 @@ static void take_in(struct npi_pipe *p, const struct np_frame *f, int64_t sent_n
     s->pose = p->pose_now;
     s->state = s->detect ? NPI_QUEUED : NPI_DETECTED;
     p->sent++;
-    p->flushed = 0;
 }
 
 /* Frames inside that still keep a lane busy. */
@@ -120,6 +119,7 @@ int npi_pipe_send(struct npi_pipe *p, const struct np_frame *f, struct np_error 
         pthread_mutex_unlock(&p->lock);
         return npi_fail(err, NP_EAGAIN, "all frames in flight; get a result first");
     }
+    p->flushed = 0;
     take_in(p, f, now);
     if (p->p.mode == NP_MODE_SYNC) npi_lane_work(&p->lane[0]);
     else {
