@@ -49,7 +49,8 @@ static void hardware(void) {
         break;
     }
     if (*runtime) np_hardware_info(&h, runtime);
-    printf("category   %s: %s; %g to %g frames/s expected at the least\n", np_hardware_category_name(h.category), h.reason, h.floor_fps[0], h.floor_fps[1]);
+    printf("category   %s: %s; %g to %g frames/s expected at the least\n", np_hardware_category_name(h.category), h.reason, h.floor_fps[0],
+           h.floor_fps[1]);
 }
 
 /* 1: all models that `run` takes by default are here and right. */

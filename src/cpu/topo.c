@@ -77,7 +77,8 @@ static double quota_at(const char *root, const char *base, const char *group) {
 static double memory_at(const char *root, const char *base, const char *group) {
     char s[128];
     double v = 0;
-    if (first_line(s, sizeof s, root, "%s%s/memory.max", base, group) < 0 && first_line(s, sizeof s, root, "%s%s/memory.limit_in_bytes", base, group) < 0) return 0;
+    if (first_line(s, sizeof s, root, "%s%s/memory.max", base, group) < 0 &&
+        first_line(s, sizeof s, root, "%s%s/memory.limit_in_bytes", base, group) < 0) return 0;
     return sscanf(s, "%lf", &v) == 1 && v > 0 && v < 1e17 ? v / 1048576 : 0; /* v1 says "none" with 2^63 - 4096 */
 }
 

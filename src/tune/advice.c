@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See advice.h. Each candidate is a change of the knobs (or of the threads) whose gain the cost model forecasts; those that gain five per cent are told, the
- * largest gain first. Rates that are told are the measured one times the gain, and never above the source's. */
+/* See advice.h. Each candidate is a change of the knobs (or of the threads) whose gain the cost model forecasts; those that gain five per cent are
+ * told, the largest gain first. Rates that are told are the measured one times the gain, and never above the source's. */
 #include "tune/advice.h"
 
 #include <math.h>
@@ -78,7 +78,8 @@ static void advise_detector(struct advising *a) {
             best = k;
         }
         snprintf(flag, sizeof flag, "--detection-freq %d", best.detection_freq);
-        if (gain >= WORTH) suggest(a, gain, flag, "the detector takes %.0f %% of a frame: %s would give about %.0f FPS", share, flag, fps_with(a, gain));
+        if (gain >= WORTH) suggest(a, gain, flag, "the detector takes %.0f %% of a frame: %s would give about %.0f FPS", share, flag,
+                                   fps_with(a, gain));
     }
     if (open_to_people(a, &c->detector_size)) {
         for (int i = c->n_sizes - 1; i >= 0; i--) {
@@ -88,7 +89,8 @@ static void advise_detector(struct advising *a) {
             const double gain = gain_of(a, &k);
             if (gain < WORTH) continue;
             snprintf(flag, sizeof flag, "--yolo-size %d", k.detector_size);
-            suggest(a, gain, flag, "the detector takes %.0f %% of a frame: %s would give about %.0f FPS, and miss the smallest people", share, flag, fps_with(a, gain));
+            suggest(a, gain, flag, "the detector takes %.0f %% of a frame: %s would give about %.0f FPS, and miss the smallest people", share, flag,
+                    fps_with(a, gain));
             break;
         }
     }
@@ -105,7 +107,8 @@ static void advise_pose(struct advising *a) {
         k.frame_skip++;
         const double gain = gain_of(a, &k);
         snprintf(flag, sizeof flag, "--frame-skip %d", k.frame_skip);
-        if (gain >= WORTH) suggest(a, gain, flag, "poses take %.0f %% of a frame: %s would give about %.0f FPS, poses between them propagated", share, flag, fps_with(a, gain));
+        if (gain >= WORTH) suggest(a, gain, flag, "poses take %.0f %% of a frame: %s would give about %.0f FPS, poses between them propagated", share,
+                                   flag, fps_with(a, gain));
     }
     const int v = now->variant;
     if (open_to_people(a, &c->variant) && v + 1 < c->n_variants && v + 1 < NPI_TUNE_MAX_VARIANTS && a->p->variant_id[v + 1]) {
@@ -113,7 +116,8 @@ static void advise_pose(struct advising *a) {
         k.variant++;
         const double gain = gain_of(a, &k);
         snprintf(flag, sizeof flag, "--model %.38s", a->p->variant_id[v + 1]);
-        if (gain >= WORTH) suggest(a, gain, flag, "poses take %.0f %% of a frame: %s would give about %.0f FPS, a little less exact", share, flag, fps_with(a, gain));
+        if (gain >= WORTH) suggest(a, gain, flag, "poses take %.0f %% of a frame: %s would give about %.0f FPS, a little less exact", share, flag,
+                                   fps_with(a, gain));
     }
     if (open_to_people(a, &c->max_persons) && a->cost.persons >= 3) { /* fewer than three are what one came for */
         struct np_knobs k = *now;
@@ -121,7 +125,8 @@ static void advise_pose(struct advising *a) {
         const double gain = gain_of(a, &k);
         snprintf(flag, sizeof flag, "--max-persons %d", k.max_persons);
         if (k.max_persons < now->max_persons && gain >= WORTH)
-            suggest(a, gain, flag, "%.0f people are in view: %s would give about %.0f FPS, the largest ones only", a->cost.persons, flag, fps_with(a, gain));
+            suggest(a, gain, flag, "%.0f people are in view: %s would give about %.0f FPS, the largest ones only", a->cost.persons, flag,
+                    fps_with(a, gain));
     }
 }
 
@@ -188,7 +193,8 @@ static void advise_room(struct advising *a) {
         }
 }
 
-/* The library's stages share its workers; reading, drawing and writing have a thread each. Whichever of these takes longest for a frame limits the rate. */
+/* The library's stages share its workers; reading, drawing and writing have a thread each. Whichever of these takes longest for a frame limits the
+ * rate. */
 static int find_bottleneck(const struct advising *a) {
     const struct np_stage_stats *const st = a->s->stage;
     const double par = a->cost.parallel > 1 ? a->cost.parallel : 1;

@@ -75,12 +75,16 @@ static struct npi_range range(const struct npi_preset *p, int key) { return (str
 
 void npi_controller_params_from(struct npi_controller_params *out, const struct npi_preset *p) {
     *out = (struct npi_controller_params){
-        .target_fps = p->v[NPI_KEY_TARGET_FPS].start, .max_delay_ms = p->v[NPI_KEY_MAX_DELAY_MS].start, .pose_timeout_s = p->v[NPI_KEY_POSE_TIMEOUT_S].start,
+        .target_fps = p->v[NPI_KEY_TARGET_FPS].start, .max_delay_ms = p->v[NPI_KEY_MAX_DELAY_MS].start, 
+        .pose_timeout_s = p->v[NPI_KEY_POSE_TIMEOUT_S].start,
         .start = { .frame_skip = npi_preset_int(p, NPI_KEY_FRAME_SKIP), .detection_freq = npi_preset_int(p, NPI_KEY_DETECTION_FREQ),
                    .detector_size = npi_preset_int(p, NPI_KEY_DETECTOR_SIZE), .batch_size = npi_preset_int(p, NPI_KEY_BATCH_SIZE),
-                   .max_persons = npi_preset_int(p, NPI_KEY_MAX_PERSONS), .draw_every = npi_preset_int(p, NPI_KEY_DRAW_EVERY), .variant = npi_preset_int(p, NPI_KEY_VARIANT) },
-        .frame_skip = range(p, NPI_KEY_FRAME_SKIP), .detection_freq = range(p, NPI_KEY_DETECTION_FREQ), .detector_size = range(p, NPI_KEY_DETECTOR_SIZE),
-        .batch_size = range(p, NPI_KEY_BATCH_SIZE), .max_persons = range(p, NPI_KEY_MAX_PERSONS), .draw_every = range(p, NPI_KEY_DRAW_EVERY), .variant = range(p, NPI_KEY_VARIANT),
+                   .max_persons = npi_preset_int(p, NPI_KEY_MAX_PERSONS), .draw_every = npi_preset_int(p, NPI_KEY_DRAW_EVERY),
+                   .variant = npi_preset_int(p, NPI_KEY_VARIANT) },
+        .frame_skip = range(p, NPI_KEY_FRAME_SKIP), .detection_freq = range(p, NPI_KEY_DETECTION_FREQ),
+        .detector_size = range(p, NPI_KEY_DETECTOR_SIZE),
+        .batch_size = range(p, NPI_KEY_BATCH_SIZE), .max_persons = range(p, NPI_KEY_MAX_PERSONS), .draw_every = range(p, NPI_KEY_DRAW_EVERY),
+        .variant = range(p, NPI_KEY_VARIANT),
         .n_variants = 1, .variant_cost = { 1 }, .threads = npi_preset_int(p, NPI_KEY_THREADS), .has_detector = 1, .has_pose = 1,
     };
 }
@@ -118,7 +122,8 @@ static void into_bounds(struct npi_controller *c, struct np_knobs *k) {
 }
 
 void npi_controller_init(struct npi_controller *c, const struct npi_controller_params *p) {
-    *c = (struct npi_controller){ .last_ns = -1, .late_since_ns = -1, .room_since_ns = -1, .moved_ns = -1, .taken_ns = -1, .given_ns = -1, .batch_since_ns = -1, .cut_ns = -1,
+    *c = (struct npi_controller){ .last_ns = -1, .late_since_ns = -1, .room_since_ns = -1, .moved_ns = -1, .taken_ns = -1, .given_ns = -1,
+                                  .batch_since_ns = -1, .cut_ns = -1,
                                   .room_wait_s = ROOM_WAIT_S, .derate = 1, .share = 1, .fresh_detect = 1, .fresh_crop = 1 };
     take_params(c, p);
     c->k = p->start;
@@ -247,7 +252,9 @@ static double goal_fps(const struct npi_controller *c) {
 }
 
 static int rate_holds(const struct npi_controller *c, const struct npi_forecast *f) { return !(c->p.target_fps > 0) || f->fps >= goal_fps(c); }
-static int delay_holds(const struct npi_controller *c, const struct npi_forecast *f) { return !(c->p.max_delay_ms > 0) || f->delay_ms <= c->p.max_delay_ms; }
+static int delay_holds(const struct npi_controller *c, const struct npi_forecast *f) {
+    return !(c->p.max_delay_ms > 0) || f->delay_ms <= c->p.max_delay_ms;
+}
 
 /* One step of a knob towards less; 0 when it is at its bound. */
 static int step(const struct npi_controller *c, struct plan *p, int what) {
@@ -287,7 +294,8 @@ static struct plan choose(const struct npi_controller *c, double margin) {
             const struct npi_forecast g = forecast(c, &n, margin);
             const int helps = (!rate_holds(c, &f) && g.mean_ms < HELPS * f.mean_ms) || (!delay_holds(c, &f) && g.delay_ms < HELPS * f.delay_ms);
             const int in_turns = n.k.frame_skip > q->frame_skip.lo || n.k.pose_budget > 0;
-            if ((order[i] == SKIP || order[i] == SHARE) && in_turns && q->pose_timeout_s > 0 && g.pose_gap_s > 1.05 * q->pose_timeout_s) break; /* nobody vanishes between two poses */
+            /* nobody vanishes between two poses */
+            if ((order[i] == SKIP || order[i] == SHARE) && in_turns && q->pose_timeout_s > 0 && g.pose_gap_s > 1.05 * q->pose_timeout_s) break;
             if (!helps) {
                 if (order[i] == PERSONS) continue;
                 break;

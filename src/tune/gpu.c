@@ -30,7 +30,8 @@ struct nvml_memory { unsigned long long total, free, used; };
 static int probe_nvml(struct np_gpu *gpu, int cap, const char *library) {
     void *const lib = library ? dlopen(library, RTLD_NOW | RTLD_LOCAL) : NULL;
     if (!lib) return 0;
-    int (*init)(void), (*shutdown)(void), (*count)(unsigned *), (*handle)(unsigned, void **), (*name)(void *, char *, unsigned), (*memory)(void *, struct nvml_memory *);
+    int (*init)(void), (*shutdown)(void), (*count)(unsigned *), (*handle)(unsigned, void **), (*name)(void *, char *, unsigned),
+        (*memory)(void *, struct nvml_memory *);
     *(void **)&init = dlsym(lib, "nvmlInit_v2");
     *(void **)&shutdown = dlsym(lib, "nvmlShutdown");
     *(void **)&count = dlsym(lib, "nvmlDeviceGetCount_v2");
@@ -115,7 +116,8 @@ static int probe_drm(struct np_gpu *gpu, int cap, const char *root, int skip_nvi
             if (sscanf(line, "DRIVER=%31[^\n]", driver) == 1) break;
         if (f) fclose(f);
         gpu[n] = (struct np_gpu){ .probe = "drm", .memory_mb = vram_mb(card) };
-        snprintf(gpu[n++].name, sizeof gpu->name, "%s %s:%s", driver, vendor + (strncmp(vendor, "0x", 2) ? 0 : 2), device + (strncmp(device, "0x", 2) ? 0 : 2));
+        snprintf(gpu[n++].name, sizeof gpu->name, "%s %s:%s", driver, vendor + (strncmp(vendor, "0x", 2) ? 0 : 2),
+                 device + (strncmp(device, "0x", 2) ? 0 : 2));
     }
     free(e);
     return n;

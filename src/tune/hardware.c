@@ -8,12 +8,15 @@
 #include <string.h>
 
 const char *np_hardware_category_name(int category) {
-    static const char *const names[NP_HW_COUNT] = { "cpu_low_end", "cpu_mid_range", "cpu_high_end", "gpu_entry_level", "gpu_mid_range", "gpu_high_end" };
+    static const char *const names[NP_HW_COUNT] = { "cpu_low_end", "cpu_mid_range", "cpu_high_end", "gpu_entry_level", "gpu_mid_range",
+                                                    "gpu_high_end" };
     return category >= 0 && category < NP_HW_COUNT ? names[category] : NULL;
 }
 
 /* A "6 GB" card tells some megabytes more or less than 6144, so the borders have slack. */
-static int gpu_category(double mb) { return mb > 6 * 1024 * 1.02 ? NP_HW_GPU_HIGH_END : mb >= 3 * 1024 * .95 ? NP_HW_GPU_MID_RANGE : NP_HW_GPU_ENTRY_LEVEL; }
+static int gpu_category(double mb) {
+    return mb > 6 * 1024 * 1.02 ? NP_HW_GPU_HIGH_END : mb >= 3 * 1024 * .95 ? NP_HW_GPU_MID_RANGE : NP_HW_GPU_ENTRY_LEVEL;
+}
 
 static int cpu_category(double cores) { return cores >= 8 ? NP_HW_CPU_HIGH_END : cores >= 4 ? NP_HW_CPU_MID_RANGE : NP_HW_CPU_LOW_END; }
 
@@ -51,7 +54,8 @@ void npi_hardware_probe(struct np_hardware *out, const struct npi_hardware_probe
     if (cut) SAY(", the group's quota is %.3g", t.quota);
     if (best && !h.gpu_counts) {
         if (best->memory_mb > 0) SAY("; %s with %.1f GB does not count: no runtime here can use it", best->name, best->memory_mb / 1024);
-        else SAY("; %s does not count: %s", best->name, !strcmp(best->probe, "nvidia-proc") ? "its driver's library does not tell its memory" : "it has no memory of its own");
+        else SAY("; %s does not count: %s", best->name, !strcmp(best->probe, "nvidia-proc") ? "its driver's library does not tell its memory"
+                 : "it has no memory of its own");
     }
 #undef SAY
     *out = h;

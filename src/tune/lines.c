@@ -31,9 +31,11 @@ static int take(struct npi_lines *l, char *out, size_t cap, const char *a, const
     while (a < b && is_space(*a)) a++;
     while (b > a && is_space(b[-1])) b--;
     if (a == b) return npi_fail(err, NP_EINVAL, "%s: line %d: the %s is missing", l->where, l->line, what);
-    if ((size_t)(b - a) >= cap) return npi_fail(err, NP_EINVAL, "%s: line %d: the %s is longer than %zu characters", l->where, l->line, what, cap - 1);
+    if ((size_t)(b - a) >= cap)
+        return npi_fail(err, NP_EINVAL, "%s: line %d: the %s is longer than %zu characters", l->where, l->line, what, cap - 1);
     for (const char *c = a; c < b; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f) return npi_fail(err, NP_EINVAL, "%s: line %d: a control character (is this a text file?)", l->where, l->line);
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            return npi_fail(err, NP_EINVAL, "%s: line %d: a control character (is this a text file?)", l->where, l->line);
     memcpy(out, a, (size_t)(b - a));
     out[b - a] = '\0';
     return 0;

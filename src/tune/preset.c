@@ -67,7 +67,8 @@ static int parse_value(struct npi_preset *p, int key, const struct npi_lines *l,
     char why[96];
     if (kind == TEXT) {
         if (strlen(s) >= sizeof p->smooth) return bad(l, err, "too long");
-        if (strcmp(s, "none") && strcmp(s, "zero-lag") && strncmp(s, "one-euro", 8)) return bad(l, err, "none of none, one-euro[:min_cutoff,beta,d_cutoff], zero-lag");
+        if (strcmp(s, "none") && strcmp(s, "zero-lag") && strncmp(s, "one-euro", 8))
+            return bad(l, err, "none of none, one-euro[:min_cutoff,beta,d_cutoff], zero-lag");
         snprintf(p->smooth, sizeof p->smooth, "%s", s);
         p->v[key] = v;
         return 0;
@@ -86,8 +87,10 @@ static int parse_value(struct npi_preset *p, int key, const struct npi_lines *l,
     } else if (kind == KNOB && word(&s, "in ")) {
         if (number(&s, &v.lo) < 0 || !word(&s, "..") || number(&s, &v.hi) < 0) return bad(l, err, "bounds are written 'START in LOWEST..HIGHEST'");
     }
-    if (!at_end(&s)) return bad(l, err, kind == KNOB ? "something follows; bounds are written 'START in LOWEST..HIGHEST'" : "something follows the number");
-    if ((kind == KNOB || kind == WHOLE) && (v.start != (int)v.start || v.lo != (int)v.lo || v.hi != (int)v.hi)) return bad(l, err, "not a whole number");
+    if (!at_end(&s)) return bad(l, err, kind == KNOB ? "something follows; bounds are written 'START in LOWEST..HIGHEST'"
+                                : "something follows the number");
+    if ((kind == KNOB || kind == WHOLE) && (v.start != (int)v.start || v.lo != (int)v.lo || v.hi != (int)v.hi))
+        return bad(l, err, "not a whole number");
     const double scale = kind == SHARE ? 100 : 1;
     snprintf(why, sizeof why, "outside of %g to %g", keys[key].min * scale, keys[key].max * scale);
     if (v.lo < keys[key].min || v.hi > keys[key].max || v.start < keys[key].min || v.start > keys[key].max) return bad(l, err, why);
@@ -127,7 +130,8 @@ int npi_preset_parse(struct npi_preset *out, const char *text, size_t size, cons
     if (r < 0) return r;
     for (int k = 0; must_be_whole && k < NPI_KEY_COUNT; k++)
         for (int s = LIVE; s < N_SECTIONS; s++)
-            if (!((seen[COMMON] | seen[s]) & 1u << k)) return npi_fail(err, NP_EINVAL, "%s: '%s' is missing for [%s]", where, keys[k].name, sections[s]);
+            if (!((seen[COMMON] | seen[s]) & 1u << k))
+                return npi_fail(err, NP_EINVAL, "%s: '%s' is missing for [%s]", where, keys[k].name, sections[s]);
     if (!must_be_whole) snprintf(p.base, sizeof p.base, "%s", p.name);
     snprintf(p.name, sizeof p.name, "%s", where);
     for (int k = 0; !must_be_whole && k < NPI_KEY_COUNT; k++)
@@ -150,7 +154,8 @@ int npi_preset_builtin(struct npi_preset *out, int preset, int live, struct np_e
 int npi_preset_load(struct npi_preset *out, const char *path, int live, struct np_error *err) {
     static const size_t cap = 65537;
     FILE *const f = fopen(path, "rb");
-    if (!f) return npi_fail(err, NP_ENOENT, "preset: cannot open '%s': it is neither a file nor one of high_performance, balanced, efficiency, quality", path);
+    if (!f) return npi_fail(err, NP_ENOENT,
+                            "preset: cannot open '%s': it is neither a file nor one of high_performance, balanced, efficiency, quality", path);
     char *const text = npi_alloc(cap);
     int r = 0;
     if (!text) r = npi_fail(err, NP_ENOMEM, "out of memory");

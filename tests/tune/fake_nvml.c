@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stands in for NVIDIA's libnvidia-ml.so.1: FAKE_NVML is the memory of its two cards in MB, "dead" for a driver that does not answer, or "old" for cards
- * that do not tell. */
+/* Stands in for NVIDIA's libnvidia-ml.so.1: FAKE_NVML is the memory of its two cards in MB, "dead" for a driver that does not answer, or "old" for
+ * cards that do not tell. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

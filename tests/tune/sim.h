@@ -27,7 +27,8 @@ struct sim {
 
 void sim_run(struct sim *s, const struct npi_controller_params *p, double seconds);
 double sim_fps(const struct sim *s, double from, double to);          /* results a second */
-int sim_moves(const struct sim *s, double from, double to);           /* decisions on knobs; batch and the pose budget follow the people and do not count */
+/* decisions on knobs; batch and the pose budget follow the people and do not count */
+int sim_moves(const struct sim *s, double from, double to);
 double sim_delay(const struct sim *s, double from, double to);        /* the largest */
 int sim_over(const struct sim *s, double from, double to, double ms); /* results with a longer delay */
 const struct np_knobs *sim_at(const struct sim *s, double t);

@@ -26,12 +26,15 @@ static void stage(int i, double run_ms, double frame_ms) {
 
 /* A file on one thread, every frame, one person: read 1, detect 12.2, track 0.8, pose 6 ms = 20 ms, 50 frames/s. Detector: 61 %. */
 static int setup(void **state) {
-    c = (struct npi_controller_params){ .frame_skip = { 1, 5 }, .detection_freq = { 1, 4 }, .detector_size = { 256, 416 }, .batch_size = { 1, 4 }, .max_persons = { 2, 8 },
-                                        .draw_every = { 1, 3 }, .variant = { 0, 1 }, .n_sizes = 3, .sizes = { 256, 320, 416 }, .n_variants = 2, .variant_cost = { 1, .5 }, .threads = 1,
+    c = (struct npi_controller_params){ .frame_skip = { 1, 5 }, .detection_freq = { 1, 4 }, .detector_size = { 256, 416 }, .batch_size = { 1, 4 },
+                                        .max_persons = { 2, 8 },
+                                        .draw_every = { 1, 3 }, .variant = { 0, 1 }, .n_sizes = 3, .sizes = { 256, 320, 416 }, .n_variants = 2,
+                                            .variant_cost = { 1, .5 }, .threads = 1,
                                         .has_detector = 1, .has_pose = 1 };
     p = (struct npi_advice_params){ .mode = NP_MODE_FILE, .c = &c, .variant_id = { "blazepose_full", "blazepose_lite" }, .processors = 1 };
     s = (struct np_stats){ .window_s = 4, .n_processed = 200, .processed_fps = 50, .persons_per_frame = 1,
-                           .knobs = { .frame_skip = 1, .detection_freq = 1, .detector_size = 320, .batch_size = 1, .max_persons = 8, .draw_every = 1 } };
+                           .knobs = { .frame_skip = 1, .detection_freq = 1, .detector_size = 320, .batch_size = 1, .max_persons = 8, 
+                                      .draw_every = 1 } };
     stage(NP_STAGE_READ, 1, 1);
     stage(NP_STAGE_DETECT, 12.2, 12.2);
     stage(NP_STAGE_TRACK, .8, .8);
@@ -225,8 +228,10 @@ static void families(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(detector_limits, setup), cmocka_unit_test_setup(poses_limit_live, setup), cmocka_unit_test_setup(nothing_to_gain, setup),
-        cmocka_unit_test_setup(too_early, setup),       cmocka_unit_test_setup(threads, setup),          cmocka_unit_test_setup(drawing_limits, setup),
+        cmocka_unit_test_setup(detector_limits, setup), cmocka_unit_test_setup(poses_limit_live, setup),
+        cmocka_unit_test_setup(nothing_to_gain, setup),
+        cmocka_unit_test_setup(too_early, setup),       cmocka_unit_test_setup(threads, setup),
+        cmocka_unit_test_setup(drawing_limits, setup),
         cmocka_unit_test_setup(never_what_the_controller_does, setup), cmocka_unit_test_setup(never_nonsense, setup), cmocka_unit_test(families),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

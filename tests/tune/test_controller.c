@@ -41,7 +41,8 @@ static void steady(void **state) {
     EACH(seed, tick) {
         const struct scenario *const x = scenario_find("steady");
         RUN(x, seed, tick);
-        CHECK(sim_moves(&s, 0, 3) <= 2 && sim_moves(&s, 3, 30) == 0, "seed %u tick %g: %d and %d moves", seed, tick, sim_moves(&s, 0, 3), sim_moves(&s, 3, 30));
+        CHECK(sim_moves(&s, 0, 3) <= 2 && sim_moves(&s, 3, 30) == 0, "seed %u tick %g: %d and %d moves", seed, tick, sim_moves(&s, 0, 3),
+              sim_moves(&s, 3, 30));
         CHECK(sim_fps(&s, 3, 30) > 28 && sim_over(&s, 0, 30, 100) == 0, "%.1f frames/s", sim_fps(&s, 3, 30));
         assert_int_equal(sim_at(&s, 29)->frame_skip, 1); /* what is left goes into accuracy */
         assert_int_equal(sim_at(&s, 29)->detector_size, 416);
@@ -57,10 +58,13 @@ static void steps(void **state) {
             const struct scenario *const x = scenario_find(names[n]);
             RUN(x, seed, tick);
             CHECK(sim_moves(&s, 3, 10) == 0, "%s seed %u tick %g: %d moves between 3 and 10 s", x->name, seed, tick, sim_moves(&s, 3, 10));
-            CHECK(sim_moves(&s, 10, 13) <= 2 && sim_moves(&s, 13, 25) == 0, "%s seed %u tick %g: %d, then %d moves", x->name, seed, tick, sim_moves(&s, 10, 13), sim_moves(&s, 13, 25));
-            CHECK(sim_moves(&s, 25, 28) <= 2 && sim_moves(&s, 28, 40) == 0, "%s seed %u tick %g: taking back %d, then %d moves", x->name, seed, tick, sim_moves(&s, 25, 28), sim_moves(&s, 28, 40));
+            CHECK(sim_moves(&s, 10, 13) <= 2 && sim_moves(&s, 13, 25) == 0, "%s seed %u tick %g: %d, then %d moves", x->name, seed, tick,
+                  sim_moves(&s, 10, 13), sim_moves(&s, 13, 25));
+            CHECK(sim_moves(&s, 25, 28) <= 2 && sim_moves(&s, 28, 40) == 0, "%s seed %u tick %g: taking back %d, then %d moves", x->name, seed, tick,
+                  sim_moves(&s, 25, 28), sim_moves(&s, 28, 40));
             CHECK(sim_fps(&s, 13, 25) > 15, "%s seed %u tick %g: %.1f frames/s", x->name, seed, tick, sim_fps(&s, 13, 25));
-            CHECK(sim_over(&s, 0, 10, 100) + sim_over(&s, 10.7, 25, 100) + sim_over(&s, 25, 40, 100) == 0, "%s seed %u tick %g: %d + %d + %d frames over the bound", x->name, seed, tick,
+            CHECK(sim_over(&s, 0, 10, 100) + sim_over(&s, 10.7, 25, 100) + sim_over(&s, 25, 40, 100) == 0,
+                  "%s seed %u tick %g: %d + %d + %d frames over the bound", x->name, seed, tick,
                   sim_over(&s, 0, 10, 100), sim_over(&s, 10.7, 25, 100), sim_over(&s, 25, 40, 100));
             CHECK(sim_at(&s, 20)->detection_freq > sim_at(&s, 9)->detection_freq, "%s: the detector rate was not given up", x->name);
             CHECK(sim_at(&s, 39)->detection_freq == sim_at(&s, 9)->detection_freq && sim_at(&s, 39)->frame_skip == sim_at(&s, 9)->frame_skip &&
@@ -76,7 +80,8 @@ static void ramps(void **state) {
             const struct scenario *const x = scenario_find(names[n]);
             RUN(x, seed, tick);
             CHECK(sim_moves(&s, 0, x->seconds) <= 8, "%s seed %u tick %g: %d moves", x->name, seed, tick, sim_moves(&s, 0, x->seconds));
-            CHECK(sim_fps(&s, 3, x->seconds) > 15 && sim_over(&s, 0, x->seconds, 100) <= 2, "%s seed %u tick %g: %.1f frames/s, %d over", x->name, seed, tick, sim_fps(&s, 3, x->seconds), sim_over(&s, 0, x->seconds, 100));
+            CHECK(sim_fps(&s, 3, x->seconds) > 15 && sim_over(&s, 0, x->seconds, 100) <= 2, "%s seed %u tick %g: %.1f frames/s, %d over", x->name,
+                  seed, tick, sim_fps(&s, 3, x->seconds), sim_over(&s, 0, x->seconds, 100));
             in_bounds(&x->params);
         }
 }
@@ -96,14 +101,16 @@ static void oscillation(void **state) {
         EACH(seed, tick) {
             const struct scenario *const x = scenario_find(names[n]);
             RUN(x, seed, tick);
-            CHECK(sim_moves(&s, 0, 15) <= 10 && sim_moves(&s, 15, 60) <= 4, "%s seed %u tick %g: %d, then %d moves", x->name, seed, tick, sim_moves(&s, 0, 15), sim_moves(&s, 15, 60));
-            CHECK(sim_fps(&s, 15, 60) > 15 && sim_over(&s, 15, 60, 100) <= 2, "%s seed %u tick %g: %.1f frames/s, %d over", x->name, seed, tick, sim_fps(&s, 15, 60), sim_over(&s, 15, 60, 100));
+            CHECK(sim_moves(&s, 0, 15) <= 10 && sim_moves(&s, 15, 60) <= 4, "%s seed %u tick %g: %d, then %d moves", x->name, seed, tick,
+                  sim_moves(&s, 0, 15), sim_moves(&s, 15, 60));
+            CHECK(sim_fps(&s, 15, 60) > 15 && sim_over(&s, 15, 60, 100) <= 2, "%s seed %u tick %g: %.1f frames/s, %d over", x->name, seed, tick,
+                  sim_fps(&s, 15, 60), sim_over(&s, 15, 60, 100));
             in_bounds(&x->params);
         }
 }
 
-/* Every preset on machines from twice as fast to eight times as slow, 1 to 12 people, rough measurements (a quarter of noise): settled in 3 s but for a second thought, and what everything given up would
- * hold is held. */
+/* Every preset on machines from twice as fast to eight times as slow, 1 to 12 people, rough measurements (a quarter of noise): settled in 3 s but for
+ * a second thought, and what everything given up would hold is held. */
 static int matrix_people;
 static double matrix_persons(double t) { return matrix_people; }
 
@@ -117,9 +124,11 @@ static void matrix(void **state) {
                 for (unsigned seed = 1; seed <= 3; seed++) {
                     matrix_people = people[n];
                     const struct npi_controller_params p = scenario_params(preset, 2);
-                    const struct sim machine = { .source_fps = 30, .detect_ms = 7 * slower[m], .crop_ms = 9 * slower[m], .frame_ms = .3, .parallel = 1.7, .noise = .25, .seed = seed, .persons = matrix_persons };
+                    const struct sim machine = { .source_fps = 30, .detect_ms = 7 * slower[m], .crop_ms = 9 * slower[m], .frame_ms = .3, 
+                                                 .parallel = 1.7, .noise = .25, .seed = seed, .persons = matrix_persons };
                     struct npi_controller_params worst = p;
-                    worst.start = (struct np_knobs){ p.frame_skip.hi, p.detection_freq.hi, p.detector_size.lo, p.start.batch_size, p.max_persons.lo, 0, p.draw_every.hi, p.variant.hi };
+                    worst.start = (struct np_knobs){ p.frame_skip.hi, p.detection_freq.hi, p.detector_size.lo, p.start.batch_size, p.max_persons.lo,
+                                                     0, p.draw_every.hi, p.variant.hi };
                     s = machine;
                     s.no_control = 1;
                     sim_run(&s, &worst, 12);
@@ -127,13 +136,17 @@ static void matrix(void **state) {
                     s = machine;
                     sim_run(&s, &p, 20);
                     const int late_moves = sim_moves(&s, 3, 20);
-                    CHECK(late_moves <= 2, "preset %s, %g times slower, %d people, seed %u: %d moves after 3 s", np_preset_name(preset), slower[m], people[n], seed, late_moves);
+                    CHECK(late_moves <= 2, "preset %s, %g times slower, %d people, seed %u: %d moves after 3 s", np_preset_name(preset), slower[m],
+                          people[n], seed, late_moves);
                     sum.runs++;
                     sum.settled += late_moves == 0;
                     if (rate_possible && delay_possible)
-                        CHECK(sim_fps(&s, 3, 20) > .95 * p.target_fps, "preset %s, %g times slower, %d people, seed %u: %.1f of %g frames/s", np_preset_name(preset), slower[m], people[n], seed, sim_fps(&s, 3, 20), p.target_fps);
+                        CHECK(sim_fps(&s, 3, 20) > .95 * p.target_fps, "preset %s, %g times slower, %d people, seed %u: %.1f of %g frames/s",
+                              np_preset_name(preset), slower[m], people[n], seed, sim_fps(&s, 3, 20), p.target_fps);
                     if (delay_possible)
-                        CHECK(sim_over(&s, 1.5, 20, p.max_delay_ms) <= s.n_frames / 100, "preset %s, %g times slower, %d people, seed %u: %d of %d frames over %g ms", np_preset_name(preset), slower[m], people[n], seed,
+                        CHECK(sim_over(&s, 1.5, 20, p.max_delay_ms) <= s.n_frames / 100,
+                              "preset %s, %g times slower, %d people, seed %u: %d of %d frames over %g ms", np_preset_name(preset), slower[m],
+                                  people[n], seed,
                               sim_over(&s, 1.5, 20, p.max_delay_ms), s.n_frames, p.max_delay_ms);
                     in_bounds(&p);
                 }
@@ -146,10 +159,12 @@ static void order_of_giving_up(void **state) {
     const struct npi_controller_params p = scenario_params(NP_PRESET_BALANCED, 1);
     s = (struct sim){ .source_fps = 30, .detect_ms = 5, .crop_ms = 5, .draw_ms = 65, .parallel = 1, .persons = NULL };
     sim_run(&s, &p, 10); /* drawing is what takes the time: it alone is given up */
-    CHECK(sim_at(&s, 9)->draw_every > 1 && sim_at(&s, 9)->detection_freq == 1 && sim_at(&s, 9)->frame_skip == 1 && sim_at(&s, 9)->max_persons == 8, "drawing");
+    CHECK(sim_at(&s, 9)->draw_every > 1 && sim_at(&s, 9)->detection_freq == 1 && sim_at(&s, 9)->frame_skip == 1 && sim_at(&s, 9)->max_persons == 8,
+          "drawing");
     s = (struct sim){ .source_fps = 30, .detect_ms = 60, .crop_ms = 5, .parallel = 1 };
     sim_run(&s, &p, 10); /* the detector: its rate, then its size; the person keeps every frame; drawing costs nothing and stays */
-    CHECK(sim_at(&s, 9)->detection_freq > 1 && sim_at(&s, 9)->frame_skip == 1 && sim_at(&s, 9)->draw_every == 1 && sim_at(&s, 9)->variant == 0, "detector");
+    CHECK(sim_at(&s, 9)->detection_freq > 1 && sim_at(&s, 9)->frame_skip == 1 && sim_at(&s, 9)->draw_every == 1 && sim_at(&s, 9)->variant == 0,
+          "detector");
     s = (struct sim){ .source_fps = 30, .detect_ms = 1, .crop_ms = 75, .parallel = 1 };
     sim_run(&s, &p, 10); /* the pose of one person: skipped frames before a smaller net */
     CHECK(sim_at(&s, 9)->max_persons == 8 && (sim_at(&s, 9)->frame_skip > 1 || sim_at(&s, 9)->variant > 0), "pose");
@@ -235,8 +250,10 @@ static void rebound(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(steady), cmocka_unit_test(steps), cmocka_unit_test(ramps), cmocka_unit_test(spikes_are_not_believed), cmocka_unit_test(oscillation), cmocka_unit_test(matrix),
-        cmocka_unit_test(order_of_giving_up), cmocka_unit_test(pins), cmocka_unit_test(same_calls_same_moves), cmocka_unit_test(odd_input), cmocka_unit_test(rebound),
+        cmocka_unit_test(steady), cmocka_unit_test(steps), cmocka_unit_test(ramps), cmocka_unit_test(spikes_are_not_believed),
+        cmocka_unit_test(oscillation), cmocka_unit_test(matrix),
+        cmocka_unit_test(order_of_giving_up), cmocka_unit_test(pins), cmocka_unit_test(same_calls_same_moves), cmocka_unit_test(odd_input),
+        cmocka_unit_test(rebound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -223,7 +223,8 @@ static void nvidia(void **state) {
     assert_int_equal(h.category, NP_HW_CPU_MID_RANGE); /* until something can use it */
     says("NVIDIA GeForce RTX 3070 with 8.0 GB does not count: no runtime here can use it");
     static const struct { const char *mb; int category; } cards[] = {
-        { "8192", NP_HW_GPU_HIGH_END }, { "6144", NP_HW_GPU_MID_RANGE }, { "5921", NP_HW_GPU_MID_RANGE }, { "3072", NP_HW_GPU_MID_RANGE }, { "2048", NP_HW_GPU_ENTRY_LEVEL } };
+        { "8192", NP_HW_GPU_HIGH_END }, { "6144", NP_HW_GPU_MID_RANGE }, { "5921", NP_HW_GPU_MID_RANGE }, { "3072", NP_HW_GPU_MID_RANGE },
+            { "2048", NP_HW_GPU_ENTRY_LEVEL } };
     for (size_t i = 0; i < sizeof cards / sizeof *cards; i++) {
         setenv("FAKE_NVML", cards[i].mb, 1);
         probe("onnx with CUDA", nvml);
@@ -256,10 +257,14 @@ static void nothing_at_all(void **state) {
 
 /* Every file there, and nonsense in it. */
 static void wrecks(void **state) {
-    static const char *const nonsense[] = { "", "x", "-1", "0-", "99999999999999999999", "0-1023", "5-2", ",,,", "nan", "1e400", "0-3,3-0", "%s%n", "max", "\xff\xfe", "0::", ":::" };
-    static const char *const files[] = { "sys/devices/system/cpu/online", "sys/devices/cpu_core/cpus", "sys/devices/cpu_atom/cpus", "sys/devices/system/cpu/cpu0/topology/core_cpus_list",
-                                         "sys/devices/system/cpu/cpu1/cpu_capacity", "sys/fs/cgroup/cpu.max", "sys/fs/cgroup/memory.max", "proc/self/cgroup", "proc/meminfo", "proc/cpuinfo",
-                                         "sys/class/drm/card0/device/vendor", "sys/class/drm/card0/device/device", "sys/class/drm/card0/device/uevent", "sys/class/drm/card0/device/mem_info_vram_total" };
+    static const char *const nonsense[] = { "", "x", "-1", "0-", "99999999999999999999", "0-1023", "5-2", ",,,", "nan", "1e400", "0-3,3-0", "%s%n",
+                                            "max", "\xff\xfe", "0::", ":::" };
+    static const char *const files[] = { "sys/devices/system/cpu/online", "sys/devices/cpu_core/cpus", "sys/devices/cpu_atom/cpus",
+                                         "sys/devices/system/cpu/cpu0/topology/core_cpus_list",
+                                         "sys/devices/system/cpu/cpu1/cpu_capacity", "sys/fs/cgroup/cpu.max", "sys/fs/cgroup/memory.max",
+                                             "proc/self/cgroup", "proc/meminfo", "proc/cpuinfo",
+                                         "sys/class/drm/card0/device/vendor", "sys/class/drm/card0/device/device",
+                                             "sys/class/drm/card0/device/uevent", "sys/class/drm/card0/device/mem_info_vram_total" };
     for (size_t n = 0; n < sizeof nonsense / sizeof *nonsense; n++) {
         for (size_t i = 0; i < sizeof files / sizeof *files; i++) put(files[i], "%s", nonsense[n]);
         probe("some runtime", NULL);
@@ -285,6 +290,7 @@ static void this_machine(void **state) {
 
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-    const struct CMUnitTest tests[] = { T(intel_hybrid), T(zen_laptop), T(server_and_containers), T(cgroup_v1), T(arm_big_little), T(nvidia), T(nothing_at_all), T(wrecks), cmocka_unit_test(this_machine) };
+    const struct CMUnitTest tests[] = { T(intel_hybrid), T(zen_laptop), T(server_and_containers), T(cgroup_v1), T(arm_big_little), T(nvidia),
+                                        T(nothing_at_all), T(wrecks), cmocka_unit_test(this_machine) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,7 +64,8 @@ static void builtins(void **state) {
 
 static void own_file(void **state) {
     struct npi_preset p;
-    static const char text[] = "base = quality\nframe-skip = 3\ntarget_fps = 12.5 # a comment\n[live]\nframe_skip = 2 in 1..4\n; another\n[file]\nsmooth = zero-lag\n";
+    static const char text[] =
+        "base = quality\nframe-skip = 3\ntarget_fps = 12.5 # a comment\n[live]\nframe_skip = 2 in 1..4\n; another\n[file]\nsmooth = zero-lag\n";
     assert_int_equal(parse(&p, text, 1), 0);
     assert_true(p.v[NPI_KEY_FRAME_SKIP].start == 2 && p.v[NPI_KEY_FRAME_SKIP].lo == 1 && p.v[NPI_KEY_FRAME_SKIP].hi == 4);
     assert_true(p.v[NPI_KEY_TARGET_FPS].start == 12.5);

@@ -13,7 +13,8 @@ static void text(const struct scenario *x) {
     for (int i = 0; i < s.n_moves; i++) printf("  %6.1f s  %s\n", s.move[i].t, s.move[i].reason);
     for (double t = 0; t + 2 <= x->seconds + .01; t += 2) {
         const struct np_knobs *const k = sim_at(&s, t + 1.99);
-        printf("  %4.0f-%-4.0f s  %5.1f frames/s  %5.1f ms  skip %d  detection %d  detector %d  budget %d  people %d  net %d  draw %d  batch %d\n", t, t + 2, sim_fps(&s, t, t + 2), sim_delay(&s, t, t + 2),
+        printf("  %4.0f-%-4.0f s  %5.1f frames/s  %5.1f ms  skip %d  detection %d  detector %d  budget %d  people %d  net %d  draw %d  batch %d\n", t,
+               t + 2, sim_fps(&s, t, t + 2), sim_delay(&s, t, t + 2),
                k->frame_skip, k->detection_freq, k->detector_size, k->pose_budget, k->max_persons, k->variant, k->draw_every, k->batch_size);
     }
 }
@@ -26,12 +27,15 @@ static void svg(const struct scenario *x) {
     printf("<text x='%g' y='16' font-size='13'>%s: %s</text>\n", L, x->name, x->what);
     for (int i = 0; i < s.n_moves; i++)
         if (!s.move[i].batch_only && !s.move[i].budget_only) printf("<path d='M%.1f 26V440' stroke='#ccc'/>\n", L + s.move[i].t * px);
-    const double top[2] = { 30, 150 }, h = 100, high[2] = { x->params.target_fps * 2.2, x->params.max_delay_ms * 1.4 }, want[2] = { x->params.target_fps, x->params.max_delay_ms };
+    const double top[2] = { 30, 150 }, h = 100, high[2] = { x->params.target_fps * 2.2, x->params.max_delay_ms * 1.4 }, want[2] =
+        { x->params.target_fps, x->params.max_delay_ms };
     static const char *const name[2] = { "frames/s", "delay, ms" }, *const colour[2] = { "#06c", "#c30" };
     for (int r = 0; r < 2; r++) {
         const double y = top[r] + h - want[r] / high[r] * h;
-        printf("<rect x='%g' y='%g' width='%g' height='%g' fill='none' stroke='#888'/><text x='4' y='%g'>%s</text>\n", L, top[r], W - L - 20, h, top[r] + 12, name[r]);
-        printf("<path d='M%g %.1fH%g' stroke='#888' stroke-dasharray='4 3'/><text x='%g' y='%.1f' text-anchor='end'>%g</text>\n", L, y, W - 20, L - 4, y + 4, want[r]);
+        printf("<rect x='%g' y='%g' width='%g' height='%g' fill='none' stroke='#888'/><text x='4' y='%g'>%s</text>\n", L, top[r], W - L - 20, h,
+               top[r] + 12, name[r]);
+        printf("<path d='M%g %.1fH%g' stroke='#888' stroke-dasharray='4 3'/><text x='%g' y='%.1f' text-anchor='end'>%g</text>\n", L, y, W - 20, L - 4,
+               y + 4, want[r]);
         printf("<path fill='none' stroke='%s' d='", colour[r]);
         for (double t = 0; t + .5 <= T; t += .25) {
             double v = r ? sim_delay(&s, t, t + .5) : sim_fps(&s, t, t + .5);
@@ -63,7 +67,8 @@ static void svg(const struct scenario *x) {
             last = v;
         }
         printf("H%g'/>\n", W - 20);
-        for (int i = 0; i < n; i++) printf("<text x='%.1f' y='%.1f' fill='#060'>%d</text>\n", at[i] + 3, y[i] < y0 + 14 ? y[i] + 12 : y[i] - 3, vv[i]);
+        for (int i = 0; i < n; i++) printf("<text x='%.1f' y='%.1f' fill='#060'>%d</text>\n", at[i] + 3, y[i] < y0 + 14 ? y[i] + 12 : y[i] - 3,
+                                           vv[i]);
     }
     for (int t = 0; t <= (int)T; t += 5) printf("<text x='%.1f' y='460' text-anchor='middle'>%d s</text>\n", L + t * px, t);
     printf("</svg>\n");
