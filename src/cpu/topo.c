@@ -171,6 +171,7 @@ static int read_kinds(unsigned char slow[NPI_TOPO_MAX], const char *root, const 
     for (int i = 0; i < NPI_TOPO_MAX; i++) {
         if (!online[i] || first_line(s, sizeof s, root, "sys/devices/system/cpu/cpu%d/cpu_capacity", i) < 0) continue;
         capacity[i] = atol(s);
+        if (capacity[i] < 0 || capacity[i] > 1 << 20) capacity[i] = 0; /* the kernel's scale ends at 1024 */
         if (capacity[i] > most) most = capacity[i];
     }
     for (int i = 0; i < NPI_TOPO_MAX; i++) any |= slow[i] = capacity[i] > 0 && capacity[i] * 4 < most * 3; /* under three quarters of the best */

@@ -89,11 +89,11 @@ static int parse_value(struct npi_preset *p, int key, const struct npi_lines *l,
     }
     if (!at_end(&s)) return bad(l, err, kind == KNOB ? "something follows; bounds are written 'START in LOWEST..HIGHEST'"
                                 : "something follows the number");
-    if ((kind == KNOB || kind == WHOLE) && (v.start != (int)v.start || v.lo != (int)v.lo || v.hi != (int)v.hi))
-        return bad(l, err, "not a whole number");
     const double scale = kind == SHARE ? 100 : 1;
     snprintf(why, sizeof why, "outside of %g to %g", keys[key].min * scale, keys[key].max * scale);
     if (v.lo < keys[key].min || v.hi > keys[key].max || v.start < keys[key].min || v.start > keys[key].max) return bad(l, err, why);
+    if ((kind == KNOB || kind == WHOLE) && (v.start != (int)v.start || v.lo != (int)v.lo || v.hi != (int)v.hi))
+        return bad(l, err, "not a whole number");
     if (!(v.lo <= v.start && v.start <= v.hi)) return bad(l, err, "the start is not within its bounds");
     p->v[key] = v;
     return 0;

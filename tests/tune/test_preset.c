@@ -177,7 +177,7 @@ static void hardware_conf(void **state) {
     int r;
     while ((r = npi_lines_next(&l, &e)) > 0) {
         int category = 0, key = 0;
-        double v;
+        double v = 0;
         while (category < NP_HW_COUNT && strcmp(l.section, np_hardware_category_name(category))) category++;
         if (category == NP_HW_COUNT) fail_msg("line %d: [%s] is no category", l.line, l.section);
         if (!strcmp(l.key, "floor_fps")) {
