@@ -173,6 +173,7 @@ void npi_hub_stats(struct npi_hub *h, struct np_stats *s, struct npi_stats_extra
     pthread_mutex_lock(&h->lock);
     *x = h->extra;
     pthread_mutex_unlock(&h->lock);
+    if (h->p.extra) h->p.extra(h->p.opaque, x);
 }
 
 int npi_hub_adjust(struct npi_hub *h, const char *name, const char *value, struct np_error *err) {
@@ -184,19 +185,6 @@ int npi_hub_adjust(struct npi_hub *h, const char *name, const char *value, struc
         pthread_mutex_unlock(&h->lock);
     }
     return r;
-}
-
-void npi_hub_source(struct npi_hub *h, int lost, int64_t n_reconnects) {
-    pthread_mutex_lock(&h->lock);
-    h->extra.source_lost = lost;
-    h->extra.n_reconnects = n_reconnects;
-    pthread_mutex_unlock(&h->lock);
-}
-
-void npi_hub_dropped(struct npi_hub *h, int64_t n) {
-    pthread_mutex_lock(&h->lock);
-    h->extra.n_out_dropped = n;
-    pthread_mutex_unlock(&h->lock);
 }
 
 void npi_hub_viewers(struct npi_hub *h, int delta) {

@@ -35,6 +35,7 @@ struct npi_hub_params {
     /* Where numbers come from and changes go to; as the functions of nextpose/stats.h, with `opaque` for the context. */
     void (*stats)(void *opaque, struct np_stats *out);
     int (*adjust)(void *opaque, const char *name, const char *value, struct np_error *err);
+    void (*extra)(void *opaque, struct npi_stats_extra *x); /* fills in source_lost, n_reconnects, n_out_dropped; NULL: all 0 */
     void *opaque;
 };
 
@@ -58,7 +59,5 @@ void npi_shot_unref(struct npi_hub *h, struct npi_shot *s); /* NULL is fine */
 void npi_hub_stats(struct npi_hub *h, struct np_stats *s, struct npi_stats_extra *x);
 /* NP_EINVAL with a line for what cannot be changed; what was changed is remembered for npi_hub_stats. */
 int npi_hub_adjust(struct npi_hub *h, const char *name, const char *value, struct np_error *err);
-void npi_hub_source(struct npi_hub *h, int lost, int64_t n_reconnects);
-void npi_hub_dropped(struct npi_hub *h, int64_t n_out_dropped); /* so many in all */
 void npi_hub_viewers(struct npi_hub *h, int delta);
 #endif

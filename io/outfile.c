@@ -4,18 +4,78 @@
 #include "outfile.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <math.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-int npi_out_open(struct npi_outfile *o, const char *path, struct np_error *err) {
+/* --- a stream over a descriptor that may have to wait --- */
+
+struct slow { int fd; const atomic_int *give_up; };
+
+/* A pipe that poll calls writable takes PIPE_BUF bytes at once, so that this never sleeps in write() where nobody can wake it. */
+static ssize_t slow_write(void *cookie, const char *p, size_t n) {
+    struct slow *const s = cookie;
+    size_t done = 0;
+    while (done < n) {
+        struct pollfd f = { .fd = s->fd, .events = POLLOUT };
+        const int ready = poll(&f, 1, 100);
+        if (ready == 0 && s->give_up && atomic_load(s->give_up)) {
+            errno = ETIMEDOUT;
+            break;
+        }
+        if (ready <= 0) continue;
+        const ssize_t k = write(s->fd, p + done, n - done < PIPE_BUF ? n - done : PIPE_BUF);
+        if (k > 0) done += (size_t)k;
+        else if (k < 0 && errno != EINTR && errno != EAGAIN) break;
+    }
+    return (ssize_t)done; /* short: stdio takes it for an error and errno for its reason */
+}
+
+static int slow_close(void *cookie) {
+    struct slow *const s = cookie;
+    const int r = s->fd == STDOUT_FILENO ? 0 : close(s->fd);
+    free(s);
+    return r;
+}
+
+/* -1: errno says why. */
+static int open_fd(const char *path, const atomic_int *give_up, int *waits) {
+    struct stat st;
+    int fd = STDOUT_FILENO;
+    if (strcmp(path, "-")) {
+        /* Linux opens a named pipe for both at once without waiting for the other side. */
+        const int both = give_up && stat(path, &st) == 0 && S_ISFIFO(st.st_mode);
+        fd = both ? open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC) : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    }
+    if (fd >= 0) *waits = fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(fd));
+    return fd;
+}
+
+int npi_out_open(struct npi_outfile *o, const char *path, const atomic_int *give_up, struct np_error *err) {
     memset(o, 0, sizeof *o);
     const int std = !strcmp(path, "-");
-    FILE *const f = std ? stdout : fopen(path, "wb");
-    if (!f) return npi_io_fail(err, NP_EIO, "cannot write '%s': %s", path, strerror(errno));
-    o->path = strdup(std ? "standard output" : path);
-    o->f = f;
+    int waits = 0;
+    const int fd = open_fd(path, give_up, &waits);
+    if (fd < 0) return npi_io_fail(err, errno == EINTR ? NP_EINTR : NP_EIO, "cannot write '%s': %s", path, strerror(errno));
+    if (waits) {
+        struct slow *const s = malloc(sizeof *s);
+        if (s) {
+            *s = (struct slow){ fd, give_up };
+            o->f = fopencookie(s, "w", (cookie_io_functions_t){ .write = slow_write, .close = slow_close });
+            if (!o->f) free(s);
+        }
+    } else o->f = std ? stdout : fdopen(fd, "w");
+    if (!o->f || !(o->path = strdup(std ? "standard output" : path))) {
+        if (o->f && o->f != stdout) fclose(o->f);
+        else if (!o->f && !std) close(fd);
+        o->f = NULL;
+        return npi_io_fail(err, NP_ENOMEM, "out of memory");
+    }
     return 0;
 }
 
@@ -106,6 +166,7 @@ void npi_out_json_str(struct npi_outfile *o, const char *str) {
 int npi_out_flush(struct npi_outfile *o, struct np_error *err) {
     errno = 0;
     if (!o->error && fflush(o->f) == EOF) note(o);
+    if (o->error == ETIMEDOUT) return npi_io_fail(err, NP_EIO, "'%s' was given up: nobody takes what is written there", o->path ? o->path : "output");
     if (o->error) return npi_io_fail(err, NP_EIO, "writing '%s' failed: %s", o->path ? o->path : "output", strerror(o->error));
     return 0;
 }

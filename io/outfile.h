@@ -2,13 +2,16 @@
 /* A text file being written: numbers the same in every locale, NaN never printed, the first error kept. */
 #ifndef NPI_IO_OUTFILE_H
 #define NPI_IO_OUTFILE_H
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "io.h"
 
 struct npi_outfile { FILE *f; char *path; int error; /* errno of the first failure */ };
-/* "-" is standard output. */
-int npi_out_open(struct npi_outfile *o, const char *path, struct np_error *err);
+/* "-" is standard output. What is written to a pipe, a terminal or a socket waits for its reader without end, whatever signals come.
+ * `give_up` (live mode; NULL: file mode): once it is nonzero, waiting ends with an error instead; a named pipe is opened
+ * whether or not somebody reads it, and readers may come and go. */
+int npi_out_open(struct npi_outfile *o, const char *path, const atomic_int *give_up, struct np_error *err);
 /* Into memory: after npi_out_flush, *bytes (NUL-terminated, *size long) is what was written since the last rewind. It grows once and is then
  * reused; after npi_out_close the caller frees it. */
 int npi_out_open_memory(struct npi_outfile *o, char **bytes, size_t *size, struct np_error *err);

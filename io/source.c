@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The list of sources, and the pool that recycles their pictures. */
+/* The list of sources, and the pool that recycles their pictures. Opening and reading: source_retry.c. */
 #include "source.h"
 
 #include <pthread.h>
@@ -98,27 +98,7 @@ static const struct npi_source_ops *const sources[] = {
 int npi_source_open(struct npi_source **out, const char *spec, const struct npi_source_params *p, struct np_error *err) {
     if (!spec || !*spec) return npi_io_fail(err, NP_EINVAL, "no input given: use -i with a file, folder, camera number or URL");
     for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
-        if (!sources[i]->probe(spec)) continue;
-        struct npi_source *const s = calloc(1, sizeof *s);
-        if (!s) return npi_io_fail(err, NP_ENOMEM, "'%s': out of memory", spec);
-        s->ops = sources[i];
-        s->info = (struct npi_source_info){ .kind = sources[i]->name, .rate_den = 1, .n_frames = -1 };
-        const int r = s->ops->open(&s->priv, spec, p, &s->info, err);
-        if (r < 0) {
-            free(s);
-            return r;
-        }
-        *out = s;
-        return 0;
+        if (sources[i]->probe(spec)) return npi_source_open_as(out, sources[i], spec, p, err);
     }
     return npi_io_fail(err, NP_EUNSUPPORTED, "cannot open '%s': this build has no FFmpeg and reads only PPM and PGM pictures", spec);
-}
-
-int npi_source_read(struct npi_source *s, struct npi_pic **out, struct np_error *err) { return s->ops->read(s->priv, out, err); }
-
-void npi_source_close(struct npi_source **s) {
-    if (!s || !*s) return;
-    (*s)->ops->close((*s)->priv);
-    free(*s);
-    *s = NULL;
 }

@@ -6,6 +6,7 @@
  * so that a frame can be on its way through the network while the encoder still draws on a copy of it. */
 #ifndef NPI_IO_SOURCE_H
 #define NPI_IO_SOURCE_H
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "io.h"
@@ -30,6 +31,9 @@ struct npi_source_params {
     struct np_logger logger;
     const atomic_int *stop;     /* reads end with NP_EINTR soon after it becomes nonzero; may be NULL */
     int decoder_threads;        /* 0: 1 */
+    int reconnect;              /* times that a lost live source is tried again; 0: never, -1: without end */
+    int wait_for_it;            /* 1: the same when it is not there to begin with */
+    int backoff_ms;             /* before the first try; doubles up to 16 times that; 0: 500 */
 };
 
 struct npi_source_info {
@@ -48,13 +52,36 @@ struct npi_source_ops {
      * Damage on the way is logged once as a warning and passed over. */
     int (*read)(void *priv, struct npi_pic **out, struct np_error *err);
     void (*close)(void *priv);
+    int (*is_live)(const char *spec);    /* 1: worth waiting for when it is not there; NULL: never */
 };
 extern const struct npi_source_ops npi_source_loop, npi_source_pictures, npi_source_av;
 
-struct npi_source { const struct npi_source_ops *ops; void *priv; struct npi_source_info info; };
+/* A time during which a live source was away. Time stamps go on by the clock meanwhile, frame numbers without a hole. */
+struct npi_gap {
+    int64_t index, pts_ns;      /* of the first frame after it */
+    double seconds;             /* from the last frame before it */
+    char reason[160];
+};
+
+struct npi_source {
+    const struct npi_source_ops *ops;
+    void *priv;                 /* NULL while it is lost */
+    struct npi_source_info info;
+    struct npi_source_params p;
+    char *spec;
+    int64_t n_out, last_pts_ns, last_ns, shift_ns;
+    atomic_int lost;            /* 1: away at the moment. Any thread may look */
+    atomic_llong n_reconnects;
+    pthread_mutex_t lock;       /* of gap */
+    struct npi_gap gap; int has_gap;
+};
 /* spec: file, folder, glob, "0" or "/dev/videoN", URL, "-", "lavfi:GRAPH", "loop:FILE". */
 int npi_source_open(struct npi_source **out, const char *spec, const struct npi_source_params *p, struct np_error *err);
 int npi_source_read(struct npi_source *s, struct npi_pic **out, struct np_error *err);
+/* The same with one kind of source: what npi_source_open does with the one that fits. */
+int npi_source_open_as(struct npi_source **out, const struct npi_source_ops *ops, const char *spec, const struct npi_source_params *p, struct np_error *err);
+/* 1 and the gap when one ended at or before frame `index` and was not told yet; several become one. Any thread. */
+int npi_source_gap(struct npi_source *s, int64_t index, struct npi_gap *out);
 /* Pictures still referenced elsewhere stay valid. */
 void npi_source_close(struct npi_source **s);
 

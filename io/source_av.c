@@ -40,9 +40,11 @@ struct av_source {
 };
 
 #define MAX_BAD_PACKETS 2000
+#define SILENCE_NS 10000000000 /* a camera that gives nothing for so long is lost */
 
 static int is_url(const char *s) { return strstr(s, "://") != NULL; }
 static int is_camera(const char *s) { return (*s && strspn(s, "0123456789") == strlen(s)) || !strncmp(s, "/dev/video", 10); }
+static int is_live_url(const char *s) { return !strncmp(s, "rtsp", 4) || !strncmp(s, "rtmp", 4) || !strncmp(s, "udp:", 4) || !strncmp(s, "rtp:", 4); }
 static int is_lavfi(const char *s) { return !strncmp(s, "lavfi:", 6); }
 
 static int stopped(void *opaque) {
@@ -119,7 +121,7 @@ static int open_input(struct av_source *s, const char *spec, struct np_error *er
         av_dict_set(&opt, "protocol_whitelist", "pipe", 0);
     } else if (is_url(spec)) {
         snprintf(url, sizeof url, "%s", spec);
-        s->live = !strncmp(spec, "rtsp", 4) || !strncmp(spec, "rtmp", 4) || !strncmp(spec, "udp:", 4) || !strncmp(spec, "rtp:", 4);
+        s->live = is_live_url(spec);
         if (!strncmp(spec, "rtsp", 4)) {
             av_dict_set(&opt, "rtsp_transport", "tcp", 0);
             /* Before FFmpeg 5.0 RTSP's "timeout" meant: be the server, and wait for a caller. */
@@ -229,9 +231,11 @@ static void warn_once(struct av_source *s, const char *what) {
 
 /* Reads packets until the decoder took one (0), or the end or an error was noted in s->draining. NP_EINTR when stopped. */
 static int feed(struct av_source *s) {
+    const int64_t from = npi_io_now_ns();
     for (;;) {
         if (stopped(s)) return NP_EINTR;
         int r = av_read_frame(s->fmt, s->pkt);
+        if (r == AVERROR(EAGAIN) && s->live && npi_io_now_ns() - from > SILENCE_NS) r = AVERROR(ETIMEDOUT);
         if (r == AVERROR(EAGAIN)) { /* a camera between two frames */
             nanosleep(&(struct timespec){ 0, 2000000 }, NULL);
             continue;
@@ -315,4 +319,6 @@ static int av_source_read(void *priv, struct npi_pic **out, struct np_error *err
     }
 }
 
-const struct npi_source_ops npi_source_av = { "video", av_source_probe, av_source_open, av_source_read, av_source_close };
+static int av_source_is_live(const char *spec) { return is_camera(spec) || is_live_url(spec); }
+
+const struct npi_source_ops npi_source_av = { "video", av_source_probe, av_source_open, av_source_read, av_source_close, av_source_is_live };

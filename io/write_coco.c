@@ -14,7 +14,7 @@ static int coco_open(void **priv, const char *path, const struct npi_writer_meta
         return npi_io_fail(err, NP_EUNSUPPORTED, "keypoint set '%s' has no mapping to COCO-17: use --format jsonl or csv", m->set->name);
     struct coco *const c = calloc(1, sizeof *c);
     if (!c) return npi_io_fail(err, NP_ENOMEM, "out of memory");
-    int r = npi_out_open(&c->o, path, err);
+    int r = npi_out_open(&c->o, path, m->give_up, err);
     if (r == 0) {
         npi_out_str(&c->o, "[");
         if ((r = npi_out_flush(&c->o, err)) < 0) npi_out_close(&c->o, NULL);
@@ -79,5 +79,5 @@ static int coco_close(void *priv, struct np_error *err) {
     return r;
 }
 
-const struct npi_writer_ops npi_writer_coco = { "coco", "json", "COCO keypoint results (COCO-17)", 0, coco_open, coco_frame, coco_close };
-const struct npi_writer_ops npi_writer_alphapose = { "alphapose", "json", "AlphaPose results (COCO-17)", 0, coco_open, alphapose_frame, coco_close };
+const struct npi_writer_ops npi_writer_coco = { "coco", "json", "COCO keypoint results (COCO-17)", 0, coco_open, coco_frame, NULL, coco_close };
+const struct npi_writer_ops npi_writer_alphapose = { "alphapose", "json", "AlphaPose results (COCO-17)", 0, coco_open, alphapose_frame, NULL, coco_close };

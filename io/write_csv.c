@@ -11,7 +11,7 @@ struct csv { struct npi_outfile o; const struct np_keypoint_set *set; };
 static int open_any(void **priv, const char *path, const struct npi_writer_meta *m, struct np_error *err) {
     struct csv *const c = calloc(1, sizeof *c);
     if (!c) return npi_io_fail(err, NP_ENOMEM, "out of memory");
-    const int r = npi_out_open(&c->o, path, err);
+    const int r = npi_out_open(&c->o, path, m->give_up, err);
     if (r < 0) {
         free(c);
         return r;
@@ -99,6 +99,6 @@ static int mot_frame(void *priv, const struct np_result *r, const char *name, st
     return npi_out_flush(o, err);
 }
 
-const struct npi_writer_ops npi_writer_csv = { "csv", "csv", "one row a frame and person, with a header row", 0, csv_open, csv_frame, close_any };
-const struct npi_writer_ops npi_writer_motchallenge = { "motchallenge", "txt", "MOTChallenge text: frame, id, box", 0, open_any, mot_frame,
+const struct npi_writer_ops npi_writer_csv = { "csv", "csv", "one row a frame and person, with a header row", 0, csv_open, csv_frame, NULL, close_any };
+const struct npi_writer_ops npi_writer_motchallenge = { "motchallenge", "txt", "MOTChallenge text: frame, id, box", 0, open_any, mot_frame, NULL,
                                                         close_any };

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "outfile.h"
+#include "source.h"
 #include "writers.h"
 
 static void header(struct npi_outfile *o, const struct npi_writer_meta *m) {
@@ -41,7 +42,7 @@ static void header(struct npi_outfile *o, const struct npi_writer_meta *m) {
 static int jsonl_open(void **priv, const char *path, const struct npi_writer_meta *m, struct np_error *err) {
     struct npi_outfile *const o = calloc(1, sizeof *o);
     if (!o) return npi_io_fail(err, NP_ENOMEM, "out of memory");
-    int r = npi_out_open(o, path, err);
+    int r = npi_out_open(o, path, m->give_up, err);
     if (r == 0) {
         header(o, m);
         if ((r = npi_out_flush(o, err)) < 0) npi_out_close(o, NULL);
@@ -123,11 +124,25 @@ static int jsonl_frame(void *priv, const struct np_result *r, const char *name, 
     return npi_out_flush(o, err);
 }
 
+static int jsonl_gap(void *priv, const struct npi_gap *g, struct np_error *err) {
+    struct npi_outfile *const o = priv;
+    npi_out_str(o, "{\"gap\":{\"before_frame\":");
+    npi_out_int(o, g->index);
+    npi_out_str(o, ",\"time_s\":");
+    npi_out_fixed(o, g->pts_ns >= 0 ? (double)g->pts_ns * 1e-9 : NAN, 6, "null");
+    npi_out_str(o, ",\"seconds\":");
+    npi_out_fixed(o, g->seconds, 3, "null");
+    npi_out_str(o, ",\"reason\":");
+    npi_out_json_str(o, g->reason);
+    npi_out_str(o, "}}\n");
+    return npi_out_flush(o, err);
+}
+
 static int jsonl_close(void *priv, struct np_error *err) {
     const int r = npi_out_close(priv, err);
     free(priv);
     return r;
 }
 
-const struct npi_writer_ops npi_writer_jsonl = { "jsonl", "jsonl", "JSON lines: a header, then one object a frame", 0, jsonl_open, jsonl_frame,
+const struct npi_writer_ops npi_writer_jsonl = { "jsonl", "jsonl", "JSON lines: a header, then one object a frame", 0, jsonl_open, jsonl_frame, jsonl_gap,
                                                  jsonl_close };

@@ -114,7 +114,7 @@ static int op_frame(void *priv, const struct np_result *r, const char *name, str
         npi_io_stem(stem, sizeof stem, name);
         snprintf(path, sizeof path, "%s/%s_keypoints.json", s->dir, stem);
     } else snprintf(path, sizeof path, "%s/%s_%012lld_keypoints.json", s->dir, s->stem, (long long)r->index);
-    const int e = npi_out_open(&o, path, err);
+    const int e = npi_out_open(&o, path, NULL, err);
     if (e < 0) return e;
     npi_out_str(&o, "{\"version\":1.3,\"people\":[");
     for (int i = 0; i < r->n_persons; i++) {
@@ -133,4 +133,4 @@ static int op_close(void *priv, struct np_error *err) {
 }
 
 const struct npi_writer_ops npi_writer_openpose = { "openpose", "", "OpenPose JSON 1.3: a folder, one file a frame (BODY_25)", 1, op_open,
-                                                    op_frame, op_close };
+                                                    op_frame, NULL, op_close };

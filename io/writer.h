@@ -2,6 +2,8 @@
 /* Results to files in the formats that users' tools read. A writer is one const struct; docs/formats.md describes each output. */
 #ifndef NPI_IO_WRITER_H
 #define NPI_IO_WRITER_H
+#include <stdatomic.h>
+
 #include "io.h"
 
 /* What a file says about itself. */
@@ -10,7 +12,9 @@ struct npi_writer_meta {
     const char *detector, *model; /* ids */
     const struct np_keypoint_set *set; /* NULL: boxes only */
     int rate_num, rate_den;       /* 0/1 unknown */
+    const atomic_int *give_up;    /* of npi_out_open */
 };
+struct npi_gap;
 
 struct npi_writer_ops {
     const char *name;
@@ -20,6 +24,7 @@ struct npi_writer_ops {
     int (*open)(void **priv, const char *path, const struct npi_writer_meta *meta, struct np_error *err);
     /* name: of the picture, NULL for video frames. */
     int (*frame)(void *priv, const struct np_result *r, const char *name, struct np_error *err);
+    int (*gap)(void *priv, const struct npi_gap *g, struct np_error *err); /* a live source was away before the next frame; NULL: no place for that */
     int (*close)(void *priv, struct np_error *err); /* ends the file properly and frees, whatever happened before */
 };
 const struct npi_writer_ops *npi_writer_at(int i); /* NULL past the end */

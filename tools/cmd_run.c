@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@ const struct opt_def cmd_run_opts[] = {
     { "input", 'i', OPT_STRING, NULL, 0, 0, NULL, "INPUT", "video, picture, folder, 'glob', camera number, URL, or - (stdin)", "Input" },
     { "live", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "newest frame wins, late ones are skipped (default for cameras and rtsp)", NULL },
     { "every-frame", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "handle every frame, also of a camera (default for files)", NULL },
+    { "reconnect", 0, OPT_STRING, "auto", 0, 0, NULL, "N|yes|no", "tries to get a lost camera or stream back (auto: 5 live, else none)", NULL },
     { "save-video", 'o', OPT_STRING, NULL, 0, 0, NULL, "FILE", "annotated H.264 video (.mp4)", "Output" },
     { "save-json", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "joints as JSON lines; - is standard output", NULL },
     { "save-images", 0, OPT_STRING, NULL, 0, 0, NULL, "DIR", "annotated pictures (.jpg)", NULL },
@@ -91,7 +93,7 @@ struct run {
     struct stats stats;
     struct np_stats now;                   /* of the library, at the end; in live mode looked at now and then */
     struct views views;
-    int live, async, tty, quiet, preset;
+    int live, async, tty, quiet, preset, reconnect;
     const struct npi_writer_ops *format;
     const char *out_path;
 };
@@ -111,6 +113,14 @@ static enum view view_of(const struct opts *o) {
     return !strcmp(v, "window") ? VIEW_WINDOW : !strcmp(v, "web") ? VIEW_WEB : VIEW_NONE;
 }
 
+/* --reconnect as npi_source_params.reconnect has it; -2: neither number nor word. */
+static int reconnect_of(const struct opts *o) {
+    const char *const v = opt_str(o, "reconnect");
+    if (!strcasecmp(v, "auto")) return opt_bool(o, "every-frame") ? 0 : 5;
+    if (!strcasecmp(v, "yes") || !strcasecmp(v, "no")) return strcasecmp(v, "no") ? -1 : 0;
+    return strspn(v, "0123456789") == strlen(v) && strlen(v) < 7 ? atoi(v) : -2;
+}
+
 /* Combinations that the table cannot know. 0 or an exit code. */
 static int check_options(struct run *run) {
     const struct opts *const o = &run->o;
@@ -122,6 +132,7 @@ static int check_options(struct run *run) {
     struct np_error e = { 0 };
     if (tool_preset(&s, opt_str(o, "preset"), &e) < 0) return tool_fail(EXIT_USAGE, &e);
     if (views_missing(view_of(o), opt_str(o, "metrics-port") != NULL)) return usage("%s", views_missing(view_of(o), opt_str(o, "metrics-port") != NULL));
+    if ((run->reconnect = reconnect_of(o)) == -2) return usage("--reconnect: '%s' is neither a number of tries nor yes, no or auto", opt_str(o, "reconnect"));
     if (opt_bool(o, "live") && opt_bool(o, "every-frame")) return usage("--live and --every-frame %s", "exclude each other");
     if (format || out) {
         if (!format) {
@@ -221,20 +232,26 @@ static int open_outputs(struct run *run, struct np_error *err) {
         .meta = { .input = opt_str(o, "input"), .detector = run->info.detector_id, .model = run->info.model_id, .set = run->info.set,
                   .rate_num = si->rate_num, .rate_den = si->rate_den },
         .kpt_thr = run->info.kpt_thr, .draw_boxes = opt_bool(o, "draw-boxes"), .draw_ids = opt_bool(o, "draw-ids"),
-        .encoder_threads = np_cpu_count() > 4 ? 2 : 1,
+        .encoder_threads = np_cpu_count() > 4 ? 2 : 1, .live = run->live, .verbose = !run->quiet, .ctx = run->ctx,
     };
     return outputs_open(&run->outputs, &p, err);
 }
 
-static void context_stats(void *c, struct np_stats *out) { np_context_stats(c, out); }
-static int context_adjust(void *c, const char *name, const char *value, struct np_error *err) { return np_context_adjust(c, name, value, err); }
+static void run_numbers(void *run, struct np_stats *out) { np_context_stats(((struct run *)run)->ctx, out); }
+static int run_adjust(void *run, const char *name, const char *value, struct np_error *err) { return np_context_adjust(((struct run *)run)->ctx, name, value, err); }
+static void run_extra(void *opaque, struct npi_stats_extra *x) {
+    struct run *const run = opaque;
+    x->source_lost = atomic_load(&run->source->lost);
+    x->n_reconnects = atomic_load(&run->source->n_reconnects);
+    x->n_out_dropped = outputs_dropped(run->outputs);
+}
 
 static int open_views(struct run *run, struct np_error *err) {
     const struct opts *const o = &run->o;
     const struct views_params p = {
         .hub = { .input = opt_str(o, "input"), .detector = run->info.detector_id, .model = run->info.model_id,
                  .preset = run->preset, .kpt_thr = run->info.kpt_thr, .set = run->info.set,
-                 .stats = context_stats, .adjust = context_adjust, .opaque = run->ctx },
+                 .stats = run_numbers, .adjust = run_adjust, .extra = run_extra, .opaque = run },
         .monitor = { .json_path = opt_str(o, "stats-json"), .line = opt_bool(o, "stats"), .tty = isatty(STDERR_FILENO) },
         .view = view_of(o), .web_bind = opt_str(o, "web-bind"), .web_token = opt_str(o, "web-token"), .web_port = opt_int(o, "web-port"),
         .metrics_port = opt_str(o, "metrics-port") ? opt_int(o, "metrics-port") : -1, .quiet = run->quiet, .log = run->log,
@@ -248,6 +265,8 @@ static void handle(struct run *run, const struct np_result *r, struct npi_pic *p
     stats_result(s, r);
     const int show = opt_bool(&run->o, "show-fps");
     if (show) snprintf(text, sizeof text, "%.1f FPS", stats_fps(s, s->n_processed, npi_io_now_ns()));
+    struct npi_gap gap;
+    if (npi_source_gap(run->source, r->index, &gap)) outputs_gap(run->outputs, &gap);
     /* Nothing left that could be written: going on would only burn time. */
     if (outputs_frame(run->outputs, r, pic, show ? text : NULL) == 0) atomic_store(&stop_flag, STOP_OURSELVES);
     views_result(&run->views, r, pic);
@@ -354,7 +373,10 @@ static int work(struct run *run) {
     reader_stop(&run->reader);
     np_context_stats(run->ctx, &run->now);
     run->stats.n_dropped = run->now.n_dropped;
-    const int n_failed = outputs_close(&run->outputs, &run->stats.n_drawn) + views_close(&run->views);
+    const int n_views_failed = views_close(&run->views); /* first: it counts what the outputs left out */
+    const int64_t n_left_out = outputs_dropped(run->outputs);
+    const int n_failed = outputs_close(&run->outputs, &run->stats.n_drawn) + n_views_failed;
+    if (n_left_out && !run->quiet) tool_say("%lld results or pictures were left out because an output was too slow", (long long)n_left_out);
     run->stats.end_ns = npi_io_now_ns();
     if (r < 0) return tool_fail(r == NP_EINVAL || r == NP_EFORMAT ? EXIT_INPUT : EXIT_RUNTIME, &e);
     const int end = run->reader.end;
@@ -383,12 +405,13 @@ static int run_it(struct run *run) {
     run->quiet = opt_bool(o, "quiet");
     run->tty = !run->quiet && !opt_bool(o, "stats") && isatty(STDERR_FILENO);
     catch_signals();
-    const struct npi_source_params sp = { .logger = run->log, .stop = &stop_flag, .decoder_threads = np_cpu_count() > 4 ? 2 : 1 };
+    const struct npi_source_params sp = { .logger = run->log, .stop = &stop_flag, .decoder_threads = np_cpu_count() > 4 ? 2 : 1,
+                                           .reconnect = run->reconnect, .wait_for_it = opt_origin(o, "reconnect") != 0 };
     if ((r = npi_source_open(&run->source, opt_str(o, "input"), &sp, &e)) < 0) return tool_fail(r == NP_EINTR ? EXIT_INTERRUPTED : EXIT_INPUT, &e);
     run->live = opt_bool(o, "live") || (run->source->info.live && !opt_bool(o, "every-frame"));
     run->async = opt_bool(o, "async");
     if ((r = open_context(run, &e)) < 0) return tool_fail(tool_exit_code(r), &e);
-    if ((r = open_outputs(run, &e)) < 0 || (r = open_views(run, &e)) < 0) return tool_fail(EXIT_RUNTIME, &e);
+    if ((r = open_outputs(run, &e)) < 0 || (r = open_views(run, &e)) < 0) return tool_fail(r == NP_EINTR ? EXIT_INTERRUPTED : EXIT_RUNTIME, &e);
     return work(run);
 }
 

@@ -72,7 +72,7 @@ int monitor_start(struct monitor **out, struct npi_hub *hub, const struct monito
     if (!m) return npi_io_fail(err, NP_ENOMEM, "out of memory");
     m->hub = hub;
     m->p = *p;
-    int r = p->json_path ? npi_out_open(&m->json, p->json_path, err) : 0;
+    int r = p->json_path ? npi_out_open(&m->json, p->json_path, NULL, err) : 0;
     if (r < 0) {
         free(m);
         return r;

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See outputs.h. */
+/* See outputs.h.
+ *
+ * File mode: texts are written at once by the caller, pictures are drawn by one thread, and both make the caller wait when they are slow:
+ * nothing is lost. Live mode: each text output has a thread and a queue too, and who finds the queue full goes on without; what was left out is
+ * counted, said once, and summed up at the end. */
+#define _GNU_SOURCE
 #include "outputs.h"
 
 #include <stdlib.h>
@@ -12,8 +17,6 @@
 #include "io/video_out.h"
 #endif
 
-struct text_output { const struct npi_writer_ops *ops; void *priv; int failed; };
-
 /* A picture to be drawn on, with its own copy of what was found: the library's result is given back at once. */
 struct job {
     struct npi_pic *pic;
@@ -21,7 +24,24 @@ struct job {
     struct np_person *person;
     int n, cap;
     int64_t pts_ns, index;
+    int64_t queued_ns;
     char text[80];
+};
+
+/* A text output. The queues, the jobs and the thread are for live mode only. */
+#define N_LINES QUEUE_MAX
+struct line { struct np_result r; struct np_person *person; int cap; int is_gap; struct npi_gap gap; int has_name; char name[256]; int64_t queued_ns; };
+struct text_output {
+    const struct npi_writer_ops *ops;
+    void *priv;
+    const char *path;
+    struct outputs *o;
+    atomic_int failed;
+    atomic_llong n_dropped;
+    struct queue todo, idle;
+    struct line *line;           /* [N_LINES] */
+    pthread_t thread;
+    int thread_runs;
 };
 
 #define N_JOBS 1 /* each holds a decoded picture: 3 MB of a 1088x1920 clip; a second one made nothing faster */
@@ -39,10 +59,16 @@ struct outputs {
 #ifdef NPI_HAVE_FFMPEG
     struct npi_video_out *video;
 #endif
+    atomic_int give_up;             /* live mode, at the end: nobody waits any longer for a reader */
+    atomic_llong n_undrawn;         /* live mode: pictures left out */
     int video_failed, images_failed;
     atomic_int n_drawing_left;      /* video and images that still work */
     int64_t n_drawn;
 };
+
+static void report(const struct outputs *o, int stage, int64_t from_ns, int64_t wait_ns) {
+    if (o->p.ctx) np_context_report(o->p.ctx, stage, (double)(npi_io_now_ns() - from_ns) * 1e-6, (double)wait_ns * 1e-6);
+}
 
 #ifdef NPI_HAVE_FFMPEG
 static void draw_job(struct outputs *o, struct job *j) {
@@ -82,7 +108,11 @@ static void draw_job(struct outputs *o, struct job *j) {
 static void *draw_main(void *arg) {
     struct outputs *const o = arg;
     for (struct job *j; (j = queue_pop(&o->todo));) {
-        if (atomic_load(&o->n_drawing_left) > 0) draw_job(o, j);
+        const int64_t from = npi_io_now_ns();
+        if (atomic_load(&o->n_drawing_left) > 0) {
+            draw_job(o, j);
+            report(o, NP_STAGE_DRAW, from, from - j->queued_ns);
+        }
         npi_pic_unref(j->pic);
         j->pic = NULL;
         queue_push(&o->idle, j);
@@ -119,18 +149,52 @@ static int open_drawing(struct outputs *o, struct np_error *err) {
 }
 #endif
 
+static void text_result(struct text_output *t, int e, const struct np_error *err) {
+    if (e < 0 && !atomic_exchange(&t->failed, 1)) tool_say("%s; what was written before stays readable", err->message);
+}
+
+static void *text_main(void *arg) {
+    struct text_output *const t = arg;
+    struct np_error e = { 0 };
+    for (struct line *l; (l = queue_pop(&t->todo)); queue_push(&t->idle, l)) {
+        if (atomic_load(&t->failed)) continue;
+        const int64_t from = npi_io_now_ns();
+        if (l->is_gap) text_result(t, t->ops->gap(t->priv, &l->gap, &e), &e);
+        else {
+            text_result(t, t->ops->frame(t->priv, &l->r, l->has_name ? l->name : NULL, &e), &e);
+            report(t->o, NP_STAGE_EMIT, from, from - l->queued_ns);
+        }
+    }
+    return NULL;
+}
+
 static int open_text(struct outputs *o, const struct npi_writer_ops *ops, const char *path, struct np_error *err) {
     struct text_output *const t = &o->text[o->n_text];
     t->ops = ops;
-    const int r = ops->open(&t->priv, path, &o->p.meta, err);
-    if (r == 0) o->n_text++;
-    return r;
+    t->path = path;
+    t->o = o;
+    int r = ops->open(&t->priv, path, &o->p.meta, err);
+    if (r < 0) return r;
+    o->n_text++;
+    if (!o->p.live) return 0;
+    if (!(t->line = calloc(N_LINES, sizeof *t->line))) return npi_io_fail(err, NP_ENOMEM, "out of memory");
+    queue_init(&t->todo, N_LINES);
+    queue_init(&t->idle, N_LINES);
+    for (int i = 0; i < N_LINES; i++) queue_push(&t->idle, &t->line[i]);
+    if (pthread_create(&t->thread, NULL, text_main, t) == 0) {
+        t->thread_runs = 1;
+        return 0;
+    }
+    queue_destroy(&t->todo);
+    queue_destroy(&t->idle);
+    return npi_io_fail(err, NP_ENOMEM, "cannot start a thread");
 }
 
 int outputs_open(struct outputs **out, const struct outputs_params *p, struct np_error *err) {
     struct outputs *o = calloc(1, sizeof *o);
     if (!o) return npi_io_fail(err, NP_ENOMEM, "out of memory");
     o->p = *p;
+    o->p.meta.give_up = p->live ? &o->give_up : NULL;
     int r = 0;
     if (p->json_path) r = open_text(o, npi_writer_find("jsonl"), p->json_path, err);
     if (r == 0 && p->format) r = open_text(o, p->format, p->out_path, err);
@@ -144,41 +208,116 @@ int outputs_open(struct outputs **out, const struct outputs_params *p, struct np
     return 0;
 }
 
-static void queue_drawing(struct outputs *o, const struct np_result *r, struct npi_pic *pic, const char *text) {
-    struct job *const j = queue_pop(&o->idle);
-    if (!j) return;
-    if (j->cap < r->n_persons) {
-        struct np_person *const q = realloc(j->person, (size_t)r->n_persons * sizeof *q);
+/* Room for n people; as many as there is room for when memory is short. */
+static int take_persons(struct np_person **room, int *cap, const struct np_result *r) {
+    if (*cap < r->n_persons) {
+        struct np_person *const q = realloc(*room, (size_t)r->n_persons * sizeof *q);
         if (q) {
-            j->person = q;
-            j->cap = r->n_persons;
+            *room = q;
+            *cap = r->n_persons;
         }
     }
-    j->n = r->n_persons < j->cap ? r->n_persons : j->cap;
-    if (j->n) memcpy(j->person, r->persons, (size_t)j->n * sizeof *j->person);
+    const int n = r->n_persons < *cap ? r->n_persons : *cap;
+    if (n) memcpy(*room, r->persons, (size_t)n * sizeof **room);
+    return n;
+}
+
+static void queue_drawing(struct outputs *o, const struct np_result *r, struct npi_pic *pic, const char *text) {
+    struct job *const j = o->p.live ? queue_try_pop(&o->idle) : queue_pop(&o->idle);
+    if (!j) {
+        if (atomic_fetch_add(&o->n_undrawn, 1) == 0 && o->p.verbose) tool_say("drawing and encoding are too slow: pictures are left out (live mode)");
+        return;
+    }
+    j->n = take_persons(&j->person, &j->cap, r);
     j->set = r->set;
     j->pts_ns = r->pts_ns;
     j->index = r->index;
+    j->queued_ns = npi_io_now_ns();
     snprintf(j->text, sizeof j->text, "%s", text ? text : "");
     npi_pic_ref(pic);
     j->pic = pic;
     queue_push(&o->todo, j);
 }
 
+/* Live mode: the next free line of a text output, or NULL when it is too slow. */
+static struct line *next_line(struct text_output *t) {
+    struct line *const l = queue_try_pop(&t->idle);
+    if (!l && atomic_fetch_add(&t->n_dropped, 1) == 0 && t->o->p.verbose)
+        tool_say("'%s' is too slow: results are left out there (live mode)", strcmp(t->path, "-") ? t->path : "standard output");
+    if (l) l->queued_ns = npi_io_now_ns();
+    return l;
+}
+
+static void queue_text(struct text_output *t, const struct np_result *r, const char *name) {
+    struct line *const l = next_line(t);
+    if (!l) return;
+    l->is_gap = 0;
+    l->r = *r;
+    l->r.n_persons = take_persons(&l->person, &l->cap, r);
+    l->r.persons = l->person;
+    l->has_name = name != NULL;
+    snprintf(l->name, sizeof l->name, "%s", name ? name : "");
+    queue_push(&t->todo, l);
+}
+
+void outputs_gap(struct outputs *o, const struct npi_gap *g) {
+    struct np_error e = { 0 };
+    for (int i = 0; i < o->n_text; i++) {
+        struct text_output *const t = &o->text[i];
+        struct line *l = NULL;
+        if (!t->ops->gap || atomic_load(&t->failed)) continue;
+        if (!t->thread_runs) text_result(t, t->ops->gap(t->priv, g, &e), &e);
+        else if ((l = next_line(t))) {
+            l->is_gap = 1;
+            l->gap = *g;
+            queue_push(&t->todo, l);
+        }
+    }
+}
+
 int outputs_frame(struct outputs *o, const struct np_result *r, struct npi_pic *pic, const char *text) {
     struct np_error e = { 0 };
     int left = 0;
+    const int64_t from = npi_io_now_ns();
     for (int i = 0; i < o->n_text; i++) {
         struct text_output *const t = &o->text[i];
-        if (!t->failed && t->ops->frame(t->priv, r, pic->name, &e) < 0) {
-            tool_say("%s; what was written before stays readable", e.message);
-            t->failed = 1;
-        }
-        left += !t->failed;
+        if (atomic_load(&t->failed)) continue;
+        if (t->thread_runs) queue_text(t, r, pic->name);
+        else text_result(t, t->ops->frame(t->priv, r, pic->name, &e), &e);
+        left += !atomic_load(&t->failed);
     }
+    if (o->n_text && !o->p.live) report(o, NP_STAGE_EMIT, from, 0);
     const int drawing = o->has_drawing ? atomic_load(&o->n_drawing_left) : 0;
     if (drawing > 0) queue_drawing(o, r, pic, text);
     return o->n_outputs ? left + drawing : -1;
+}
+
+int64_t outputs_dropped(const struct outputs *o) {
+    int64_t n = 0;
+    for (int i = 0; o && i < o->n_text; i++) n += atomic_load(&o->text[i].n_dropped);
+    return o ? n + atomic_load(&o->n_undrawn) : 0;
+}
+
+#define PATIENCE_S 2
+/* What is queued goes out, as long as somebody takes it: a reader that hangs is waited for PATIENCE_S, once for all. */
+static void end_texts(struct outputs *o) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += PATIENCE_S;
+    for (int i = 0; i < o->n_text; i++) {
+        if (o->text[i].thread_runs) queue_close(&o->text[i].todo);
+    }
+    for (int i = 0; i < o->n_text; i++) {
+        struct text_output *const t = &o->text[i];
+        if (!t->thread_runs) continue;
+        if (pthread_timedjoin_np(t->thread, NULL, &until) != 0) {
+            atomic_store(&o->give_up, 1);
+            pthread_join(t->thread, NULL);
+        }
+        queue_destroy(&t->todo);
+        queue_destroy(&t->idle);
+    }
+    atomic_store(&o->give_up, 1); /* nor does closing wait */
 }
 
 int outputs_close(struct outputs **po, int64_t *n_drawn) {
@@ -187,6 +326,7 @@ int outputs_close(struct outputs **po, int64_t *n_drawn) {
     int n_failed = 0;
     if (!o) return 0;
     *po = NULL;
+    end_texts(o);
     if (o->thread_runs) {
         queue_close(&o->todo);
         pthread_join(o->thread, NULL);
@@ -196,9 +336,12 @@ int outputs_close(struct outputs **po, int64_t *n_drawn) {
         queue_destroy(&o->idle);
     }
     for (int i = 0; i < o->n_text; i++) {
-        const int r = o->text[i].ops->close(o->text[i].priv, &e);
-        if (r < 0 && !o->text[i].failed) tool_say("%s", e.message);
-        n_failed += r < 0 || o->text[i].failed;
+        struct text_output *const t = &o->text[i];
+        const int r = t->ops->close(t->priv, &e), had = atomic_load(&t->failed);
+        if (r < 0 && !had) tool_say("%s", e.message);
+        n_failed += r < 0 || had;
+        for (int k = 0; t->line && k < N_LINES; k++) free(t->line[k].person);
+        free(t->line);
     }
 #ifdef NPI_HAVE_FFMPEG
     const int r = npi_video_close(&o->video, &e);

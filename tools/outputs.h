@@ -15,12 +15,19 @@ struct outputs_params {
     float kpt_thr;
     int draw_boxes, draw_ids;
     int encoder_threads;
+    int live;                                    /* 1: an output that is too slow loses results instead of holding up the run */
+    int verbose;                                 /* 1: say when that begins */
+    struct np_context *ctx;                      /* told how long drawing and writing take; may be NULL */
 };
 struct outputs;
 int outputs_open(struct outputs **out, const struct outputs_params *p, struct np_error *err);
 /* Writes one result; takes its own reference to the picture where it draws. `text`: line drawn at the top left, or NULL.
  * Returns how many outputs still work (-1: there were none to begin with). */
 int outputs_frame(struct outputs *o, const struct np_result *r, struct npi_pic *pic, const char *text);
+/* The source was away before the next frame. */
+void outputs_gap(struct outputs *o, const struct npi_gap *g);
+/* Results and pictures left out so far, live mode. Any thread. */
+int64_t outputs_dropped(const struct outputs *o);
 /* Completes all files. Returns how many outputs failed; *n_drawn: pictures that went into video or images. */
 int outputs_close(struct outputs **o, int64_t *n_drawn);
 #endif

@@ -140,7 +140,7 @@ int summary_json(const struct summary *s, const char *path, struct np_error *err
     const struct stats *const t = s->stats;
     const struct np_context_info *const i = s->info;
     struct npi_outfile o;
-    const int r = npi_out_open(&o, path, err);
+    const int r = npi_out_open(&o, path, NULL, err);
     if (r < 0) return r;
     npi_out_str(&o, "{\"nextpose\":");
     npi_out_json_str(&o, np_version());

@@ -59,6 +59,13 @@ void *queue_pop(struct queue *q) {
     return item;
 }
 
+void *queue_try_pop(struct queue *q) {
+    pthread_mutex_lock(&q->lock);
+    void *const item = q->n ? take(q) : NULL;
+    pthread_mutex_unlock(&q->lock);
+    return item;
+}
+
 void queue_close(struct queue *q) {
     pthread_mutex_lock(&q->lock);
     q->closed = 1;

@@ -19,6 +19,8 @@ int queue_push(struct queue *q, void *item);
 void *queue_push_newest(struct queue *q, void *item, int *closed);
 /* Waits for an item; NULL when the queue is closed and empty. */
 void *queue_pop(struct queue *q);
+/* Never waits: NULL when there is nothing. */
+void *queue_try_pop(struct queue *q);
 /* No more pushes; what is inside can still be popped. */
 void queue_close(struct queue *q);
 #endif

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""usage: rtsp_server.py FILE.ts SECONDS close|bye|stall|mute
+"""usage: rtsp_server.py FILE.ts SECONDS close|bye|stall|mute [PORT]
 
-A camera for one client: RTSP 1.0 on a free port of 127.0.0.1, the MPEG-TS file as interleaved RTP over SECONDS.
+A camera for one client: RTSP 1.0 on a free port (or PORT) of 127.0.0.1, the MPEG-TS file as interleaved RTP over SECONDS.
 Then the connection goes away (close), or it falls silent (stall). bye is a recording: the SDP says how long, an RTCP BYE ends it.
 mute accepts the connection and never answers. The first line printed is the port, then one line a request.
 It ends by itself: after one client, or after 60 seconds."""
@@ -92,7 +92,7 @@ def main():
     signal.alarm(60)
     with open(sys.argv[1], "rb") as f:
         data = f.read()
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_server(("127.0.0.1", int(sys.argv[4]) if len(sys.argv) > 4 else 0)) as server:
         say(server.getsockname()[1])
         conn, _ = server.accept()
     with conn:

@@ -89,7 +89,7 @@ static void numbers(void **state) {
         { NAN, 2, "null" }, { INFINITY, 2, "null" }, { 1e300, 2, "null" }, { 999999999999.0, 6, "999999999999.000000" },
     };
     snprintf(path, sizeof path, "%s/numbers", dir);
-    assert_int_equal(npi_out_open(&o, path, NULL), 0);
+    assert_int_equal(npi_out_open(&o, path, NULL, NULL), 0);
     char want[400] = "";
     for (size_t i = 0; i < sizeof c / sizeof c[0]; i++) {
         npi_out_fixed(&o, c[i].v, c[i].decimals, "null");

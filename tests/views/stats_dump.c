@@ -7,7 +7,7 @@ int main(int argc, char **argv) {
     struct np_stats s = { .bottleneck = -2, .gpu_share = -1, .gpu_memory_mb = -1 };
     struct npi_stats_extra x = { 0 };
     struct npi_outfile o;
-    if (npi_out_open(&o, "-", NULL) < 0) return 1;
+    if (npi_out_open(&o, "-", NULL, NULL) < 0) return 1;
     if (strncmp(what, "empty-", 6)) {
         sample_stats(&s);
         x = sample_extra();

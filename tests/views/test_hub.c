@@ -20,7 +20,12 @@ static void fill(void *opaque, struct np_stats *s) { sample_stats(s); }
 static int adjust(void *opaque, const char *name, const char *value, struct np_error *err) {
     return !strcmp(value, "bad") ? npi_io_fail(err, NP_EINVAL, "no such preset") : 0;
 }
-static const struct npi_hub_params params = { .input = "i", .detector = "d", .model = "m", .preset = NP_PRESET_EFFICIENCY, .stats = fill, .adjust = adjust };
+static void extra(void *opaque, struct npi_stats_extra *x) {
+    x->source_lost = 1;
+    x->n_reconnects = 3;
+    x->n_out_dropped = 11;
+}
+static const struct npi_hub_params params = { .extra = extra, .input = "i", .detector = "d", .model = "m", .preset = NP_PRESET_EFFICIENCY, .stats = fill, .adjust = adjust };
 
 static struct np_person people[12];
 static struct np_result result_of(int64_t index, int n) {
@@ -128,8 +133,6 @@ static void test_adjust(void **state) {
     assert_string_equal(x.preset, "efficiency");
     assert_int_equal(npi_hub_adjust(h, "preset", "bad", &e), NP_EINVAL);
     assert_int_equal(npi_hub_adjust(h, "preset", "ultra_fast", &e), 0);
-    npi_hub_source(h, 1, 3);
-    npi_hub_dropped(h, 11);
     npi_hub_viewers(h, 2);
     npi_hub_viewers(h, -1);
     npi_hub_stats(h, &s, &x);

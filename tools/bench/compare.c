@@ -53,7 +53,7 @@ static void print_row(const struct row *r, const char *format) {
     const double ma = bench_median(r->a->value, r->a->n), mb = bench_median(r->b->value, r->b->n);
     if (*format == 'j') {
         struct npi_outfile o;
-        if (npi_out_open(&o, "-", NULL) < 0) return;
+        if (npi_out_open(&o, "-", NULL, NULL) < 0) return;
         npi_out_str(&o, "{\"run\":");
         npi_out_json_str(&o, r->run);
         npi_out_str(&o, ",\"metric\":");

@@ -129,7 +129,7 @@ static void report(const struct bench_case *c, int n, const char *path, const st
         const double min = c[i].ms[0], med = median(c[i].ms, runs), gflops = min > 0 ? 2 * (double)s.macs * 1e-6 / min : 0;
         if (json) {
             struct npi_outfile out;
-            if (npi_out_open(&out, "-", NULL) < 0) return;
+            if (npi_out_open(&out, "-", NULL, NULL) < 0) return;
             npi_out_str(&out, "{\"model\":");
             npi_out_json_str(&out, path);
             npi_out_str(&out, ",\"isa\":");

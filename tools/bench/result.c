@@ -218,7 +218,7 @@ int bench_result_save(const struct bench_result *r, const char *path, struct np_
     char beside[4096];
     const int std = !strcmp(path, "-");
     if (!std && snprintf(beside, sizeof beside, "%s.part", path) >= (int)sizeof beside) return npi_io_fail(err, NP_EINVAL, "the name of the result file is too long");
-    int e = npi_out_open(&o, std ? "-" : beside, err);
+    int e = npi_out_open(&o, std ? "-" : beside, NULL, err);
     if (e < 0) return e;
     put(&o, "{\"schema\": ", SCHEMA);
     put(&o, ", \"subject\": ", r->subject);

@@ -131,7 +131,7 @@ int bench_trend(int argc, char **argv) {
     } else if (o.n_rest != 1) {
         tool_say("usage: nextpose bench trend DIR [OPTIONS]");
         code = EXIT_USAGE;
-    } else if (load_all(&h, o.rest[0], &e) < 0 || (path && npi_out_open(&html, path, &e) < 0)) code = tool_fail(EXIT_INPUT, &e);
+    } else if (load_all(&h, o.rest[0], &e) < 0 || (path && npi_out_open(&html, path, NULL, &e) < 0)) code = tool_fail(EXIT_INPUT, &e);
     else {
         if (path) npi_out_str(&html, "<!doctype html><meta charset=\"utf-8\"><title>NextPose: trend</title><style>svg{max-width:760px;display:block;margin:1em auto}</style>\n");
         trend(&h, &o, path ? &html : NULL);
