@@ -17,6 +17,14 @@ static void header(struct npi_outfile *o, const struct npi_writer_meta *m) {
     npi_out_json_str(o, m->detector);
     npi_out_str(o, ",\"model\":");
     npi_out_json_str(o, m->model);
+    if (m->backend_used) {
+        npi_out_str(o, ",\"backend_asked\":");
+        npi_out_json_str(o, m->backend_asked);
+        npi_out_str(o, ",\"backend_used\":");
+        npi_out_json_str(o, m->backend_used);
+        npi_out_str(o, ",\"backend_reason\":");
+        npi_out_json_str(o, m->backend_reason);
+    }
     npi_out_str(o, ",\"fps\":");
     npi_out_fixed(o, m->rate_num > 0 ? (double)m->rate_num / m->rate_den : NAN, 3, "null");
     npi_out_str(o, ",\"keypoint_set\":");

@@ -16,8 +16,21 @@
 
 static const struct opt_def doctor_opts[] = {
     { "models-dir", 0, OPT_STRING, NULL, 0, 0, NULL, "DIR", "look for models here first", "Options" },
+    TOOL_RUNTIME_OPTS,
     { NULL, 0, 0, NULL, 0, 0, NULL, NULL, NULL, NULL },
 };
+
+static void runtime(void *opaque, const struct np_runtime_info *i) {
+    static const char *const verdict[] = { "not tried", "no", "works" };
+    printf("runtime    %-9s %-9s %s", i->name, *i->problem ? "no" : verdict[i->works + 1], i->title);
+    if (*i->version) printf(" %s", i->version);
+    if (*i->devices) printf(", devices: %s", i->devices);
+    if (*i->missing) printf(" (not here: %s)", i->missing);
+    if (i->works == 1 && *i->library) printf("; loaded in %.0f ms", i->load_ms);
+    printf("\n");
+    if (*i->library) printf("%-30s %s: %s\n", "", i->found, i->library);
+    if (*i->problem) printf("%-30s %s\n", "", i->problem);
+}
 
 static void processor(void) {
     printf("processor  %s\nmay use    %d of its threads (affinity and container limits)\nisa        ", tool_cpu_name(), np_cpu_count());
@@ -108,10 +121,12 @@ static void cameras(void) {
 int cmd_doctor(int argc, char **argv) {
     struct opts o;
     struct np_error e = { 0 };
+    struct np_settings s;
     char dirs[8192];
     int code = EXIT_OK;
     opts_init(&o, doctor_opts, "doctor");
-    if (opts_parse(&o, argc, argv, &e) < 0) code = tool_fail(EXIT_USAGE, &e);
+    np_settings_default(&s);
+    if (opts_parse(&o, argc, argv, &e) < 0 || (!o.help && tool_runtimes(&s, &o, &e) < 0)) code = tool_fail(EXIT_USAGE, &e);
     else if (o.n_rest) {
         tool_say("unexpected argument '%s'", o.rest[0]);
         code = EXIT_USAGE;
@@ -120,9 +135,11 @@ int cmd_doctor(int argc, char **argv) {
         opts_print_help(&o, stdout);
     } else {
         tool_models_dirs(dirs, sizeof dirs, opt_str(&o, "models-dir"));
-        printf("nextpose   %s (API %d)\nbackends   native\n", np_version(), np_api_version());
+        printf("nextpose   %s (API %d)\n", np_version(), np_api_version());
         processor();
         hardware();
+        fflush(stdout);
+        np_runtime_list(s.runtime_search, 1, runtime, NULL);
         if (!models(dirs)) code = EXIT_MODEL;
         video();
         cameras();

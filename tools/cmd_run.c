@@ -63,9 +63,13 @@ const struct opt_def cmd_run_opts[] = {
     { "nms-thr", 0, OPT_FLOAT, NULL, 0, 1, NULL, "X", "overlap above which the weaker box is dropped", NULL },
     { "kpt-thr", 0, OPT_FLOAT, NULL, 0, 1, NULL, "X", "joints below are not drawn", NULL },
     { "yolo-size", 0, OPT_INT, NULL, 256, 640, NULL, "N", "longer side of the detector's input", NULL },
-    { "backend", 0, OPT_CHOICE, "auto", 0, 0, "auto|native|onnx|tflite|openvino|torch:ort:litert:pytorch", "NAME",
-      "auto, native, onnx, tflite, openvino, torch", "Engine" },
+    { "backend", 0, OPT_STRING, "auto", 0, 0, NULL, "NAME", "auto, native, onnx (ort), tflite (litert), openvino, torch (pytorch)", "Engine" },
+    { "device", 0, OPT_STRING, NULL, 0, 0, NULL, "NAME", "of other runtimes: cpu, gpu, auto, cuda, tensorrt, … [cpu]", NULL },
+    { "precision", 0, OPT_CHOICE, "auto", 0, 0, "auto|fp32|fp16|bf16|int8", "NAME", "auto, fp32, fp16, bf16, int8", NULL },
+    { "backend-options", 0, OPT_STRING, NULL, 0, 0, NULL, "K=V,…", "settings of the runtime by its own names", NULL },
+    { "backend-timeout", 0, OPT_INT, NULL, 0, 3600000, NULL, "MS", "an inference that takes longer has failed; 0: never", NULL },
     { "strict", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "fail when the backend is not available, instead of falling back", NULL },
+    TOOL_RUNTIME_OPTS,
     { "threads", 't', OPT_INT, NULL, 1, 64, NULL, "N", "worker threads (default: as many as this process may use)", NULL, "thread-pool-size" },
     { "isa", 0, OPT_STRING, NULL, 0, 0, NULL, "LEVEL", "highest instruction set: scalar, avx2, avx512, …", NULL },
     { "async", 0, OPT_BOOL, "yes", 0, 0, NULL, NULL, "one frame after another", NULL },
@@ -133,6 +137,8 @@ static int check_options(struct run *run) {
     if (tool_preset(&s, opt_str(o, "preset"), &e) < 0) return tool_fail(EXIT_USAGE, &e);
     if (views_missing(view_of(o), opt_str(o, "metrics-port") != NULL)) return usage("%s", views_missing(view_of(o), opt_str(o, "metrics-port") != NULL));
     if ((run->reconnect = reconnect_of(o)) == -2) return usage("--reconnect: '%s' is neither a number of tries nor yes, no or auto", opt_str(o, "reconnect"));
+    int bad = tool_runtimes(&s, o, &e);
+    if (bad < 0 || (bad = np_runtime_check(s.runtime_search, opt_str(o, "backend"), &e)) < 0) return tool_fail(tool_exit_code(bad), &e);
     if (opt_bool(o, "live") && opt_bool(o, "every-frame")) return usage("--live and --every-frame %s", "exclude each other");
     if (format || out) {
         if (!format) {
@@ -167,8 +173,14 @@ static int read_settings(struct np_settings *s, const struct opts *o, int mode, 
     s->models_dir = dirs;
     s->detector = opt_str(o, "detector");
     s->model = opt_str(o, "model");
+    int r = tool_runtimes(s, o, err);
+    if (r < 0) return r;
     s->backend = opt_str(o, "backend");
     s->strict = opt_bool(o, "strict");
+    s->device = opt_str(o, "device");
+    s->precision = opt_str(o, "precision");
+    s->backend_options = opt_str(o, "backend-options");
+    if (opt_str(o, "backend-timeout")) s->backend_timeout_ms = opt_int(o, "backend-timeout") > 0 ? opt_int(o, "backend-timeout") : -1;
     s->isa = opt_str(o, "isa");
     s->threads = setting_int(o, "threads");
     s->mode = mode;
@@ -230,6 +242,7 @@ static int open_outputs(struct run *run, struct np_error *err) {
         .json_path = opt_str(o, "save-json"), .format = run->format, .out_path = run->out_path,
         .video_path = opt_str(o, "save-video"), .images_dir = opt_str(o, "save-images"),
         .meta = { .input = opt_str(o, "input"), .detector = run->info.detector_id, .model = run->info.model_id, .set = run->info.set,
+                  .backend_asked = run->info.backend_asked, .backend_used = run->info.backend_used, .backend_reason = run->info.backend_reason,
                   .rate_num = si->rate_num, .rate_den = si->rate_den },
         .kpt_thr = run->info.kpt_thr, .draw_boxes = opt_bool(o, "draw-boxes"), .draw_ids = opt_bool(o, "draw-ids"),
         .encoder_threads = np_cpu_count() > 4 ? 2 : 1, .live = run->live, .verbose = !run->quiet, .ctx = run->ctx,
@@ -344,6 +357,7 @@ static void summarize(struct run *run, int interrupted, int n_failed) {
     const char *const json = opt_str(o, "save-json");
     const int stdout_taken = (json && !strcmp(json, "-")) || (run->out_path && !strcmp(run->out_path, "-")) ||
                              (opt_str(o, "stats-json") && !strcmp(opt_str(o, "stats-json"), "-"));
+    np_context_info(run->ctx, &run->info); /* a runtime may have been changed under way */
     const struct summary s = {
         .stats = &run->stats, .now = &run->now, .live = run->live, .info = &run->info, .backend_asked = run->info.backend_asked, .backend_reason = run->info.backend_reason,
         .input = opt_str(o, "input"), .kind = run->source->info.kind, .mode = run->live ? "live" : run->async ? "file" : "sync",

@@ -27,7 +27,7 @@ struct opt_def {
 
 struct opt_value { char *text; int origin; char where[120]; };
 
-#define OPT_MAX 64
+#define OPT_MAX 96
 struct opts {
     const struct opt_def *defs;  /* ends with a NULL name */
     const char *command;         /* "run" */

@@ -182,6 +182,8 @@ int summary_json(const struct summary *s, const char *path, struct np_error *err
     put_str(&o, "backend_asked", s->backend_asked);
     put_str(&o, "backend_used", i->backend_used);
     put_str(&o, "backend_reason", s->backend_reason);
+    put_str(&o, "backend_device", i->backend_device);
+    put_int(&o, "backend_switches", i->backend_switches);
     put_str(&o, "isa", i->isa);
     put_int(&o, "threads", i->threads);
     put_str(&o, "mode", s->mode);

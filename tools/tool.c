@@ -86,6 +86,28 @@ static int home_dir(char *out, size_t size, const char *variable, const char *un
     return 0;
 }
 
+extern char **environ;
+
+int tool_runtimes(struct np_settings *s, const struct opts *o, struct np_error *err) {
+    static const struct { const char *flag, *runtime; } lib[] = { { "ort-lib", "onnx" }, { "litert-lib", "tflite" }, { "openvino-lib", "openvino" }, { "torch-lib", "torch" } };
+    static struct np_runtime_search search;
+    static char cache[2048];
+    np_runtime_search_env(&search, (const char *const *)environ);
+    for (size_t i = 0; i < sizeof lib / sizeof lib[0]; i++) {
+        const char *const path = opt_str(o, lib[i].flag); /* flag, config file or NEXTPOSE_ORT_LIB */
+        if (path && np_runtime_search_lib(&search, lib[i].runtime, path, NULL) < 0) return npi_io_fail(err, NP_EINVAL, "--%s: there is no library '%s'", lib[i].flag, path);
+    }
+    const char *const plugins = opt_str(o, "plugins"), *const dir = opt_str(o, "cache-dir"), *const xdg = getenv("XDG_CACHE_HOME"), *const home = getenv("HOME");
+    if (plugins) snprintf(search.plugins, sizeof search.plugins, "%s", plugins);
+    cache[0] = '\0';
+    if (dir) snprintf(cache, sizeof cache, "%s", dir);
+    else if (xdg && *xdg == '/') snprintf(cache, sizeof cache, "%s/nextpose", xdg);
+    else if (home && *home) snprintf(cache, sizeof cache, "%s/.cache/nextpose", home);
+    s->runtime_search = &search;
+    s->cache_dir = cache[0] ? cache : NULL;
+    return 0;
+}
+
 int tool_models_home(char *out, size_t size, struct np_error *err) {
     if (home_dir(out, size, "XDG_CACHE_HOME", ".cache") == 0) return 0;
     return npi_io_fail(err, NP_ENOENT, "no home folder: set HOME or use --models-dir");

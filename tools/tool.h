@@ -31,6 +31,17 @@ int tool_find_model(char *path, size_t size, const struct np_card_info *c, const
 /* --preset NAME|FILE: a name in any spelling into s->preset, else the path of a file into s->preset_file. NP_EINVAL with a line. */
 int tool_preset(struct np_settings *s, const char *text, struct np_error *err);
 
+/* Rows of an option table: where foreign runtimes are. tool_runtimes reads them, what the environment says of Python packages and libraries, and the
+ * cache folder, into s->runtime_search and s->cache_dir (memory of the program). NP_EINVAL when a library that was named is not there. */
+#define TOOL_RUNTIME_OPTS                                                                                                            \
+    { "ort-lib", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "libonnxruntime.so to use (default: the one in the active Python)", NULL }, \
+    { "litert-lib", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "libLiteRt.so to use, likewise", NULL },                                 \
+    { "openvino-lib", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "libopenvino_c.so to use, likewise", NULL },                           \
+    { "torch-lib", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "libtorch.so to use, likewise", NULL },                                   \
+    { "plugins", 0, OPT_STRING, NULL, 0, 0, NULL, "DIR[:DIR]", "where np_backend_*.so are looked for first", NULL },                  \
+    { "cache-dir", 0, OPT_STRING, NULL, 0, 0, NULL, "DIR", "measured times, converted and compiled models [~/.cache/nextpose]", NULL }
+int tool_runtimes(struct np_settings *s, const struct opts *o, struct np_error *err);
+
 /* The text of /proc/cpuinfo's model name, or "unknown processor". */
 const char *tool_cpu_name(void);
 /* Nanoseconds since this process was started by the system. */

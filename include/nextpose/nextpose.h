@@ -71,7 +71,10 @@ NP_API void np_result_release(struct np_context *c, const struct np_result **r);
 /* What really runs, for summaries and bug reports: rule 2, no silent fallback. Pointers live as long as the context. */
 struct np_context_info {
     const char *detector_id, *model_id;    /* of the cards */
-    const char *backend_asked, *backend_used, *backend_reason;
+    const char *backend_asked, *backend_used, *backend_reason; /* used: "native", "onnx", …; "detector native, model onnx" where they differ. As of this call: a runtime
+                                              that fails in mid run changes them, and backend_switches grows */
+    const char *backend_device;            /* "cpu", "CUDAExecutionProvider", …, likewise */
+    int backend_switches;
     const char *isa;                       /* level in use */
     int threads;
     int max_persons;

@@ -26,6 +26,10 @@ NP_API void np_runtime_search_env(struct np_runtime_search *out, const char *con
 /* Adds or replaces the library of a runtime ("onnx", "ort", …). NP_ELIMIT when the list is full, NP_ENOENT when there is no such file. */
 NP_API int np_runtime_search_lib(struct np_runtime_search *s, const char *runtime, const char *path, struct np_error *err);
 
+/* Is that a backend to ask for: auto, native, one of the four that we know (there or not), or a plug-in that is there? NP_EINVAL: no; NP_EBACKEND: it is
+ * there, but none of ours. */
+NP_API int np_runtime_check(const struct np_runtime_search *s, const char *name, struct np_error *err);
+
 struct np_runtime_info {
     char name[32], title[64];      /* "onnx", "ONNX Runtime" */
     char plugin[1024], library[1024]; /* paths; "" : none */

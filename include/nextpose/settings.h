@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "nextpose/error.h"
+#include "nextpose/runtimes.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -31,7 +32,8 @@ struct np_settings {
     const char *model;       /* pose net, likewise; NULL: default pose net; "none": boxes only */
     const char *models_dir;  /* where ids are looked up first; NULL: see np_models_dirs() */
     int preset;              /* enum np_preset */
-    const char *backend;     /* "auto" or "native"; NULL: auto */
+    const char *backend;     /* "auto", "native", "onnx" ("ort"), "tflite" ("litert"), "openvino", "torch" ("pytorch"), another plug-in's name, or the
+                                path of a plug-in; NULL: auto */
     int strict;              /* 1: fail with NP_EBACKEND instead of falling back */
     const char *isa;         /* upper limit: scalar, avx2, avx512, avx512_vnni, …; NULL: best of the machine */
     int threads;             /* 1..64; 0: as many as the process may use */
@@ -53,7 +55,11 @@ struct np_settings {
     const char *smooth;      /* "none", "one-euro[:min_cutoff,beta,d_cutoff]", "zero-lag" (files: done by the caller); NULL: preset */
     const char *preset_file; /* a preset of the user's own (docs/presets.md); NULL: the built-in one of `preset` */
     const char *precision;   /* "auto", "fp32", "int8"; NULL: auto */
-    const char *device;      /* of foreign runtimes: "cpu", "gpu", "auto"; NULL: cpu */
+    const char *device;      /* of foreign runtimes: "cpu", "gpu", "auto", or what the runtime calls it ("cuda"); NULL: cpu */
+    const char *backend_options; /* "key=value,key=value" by the runtime's own names; NULL: none */
+    int backend_timeout_ms;  /* a run of a foreign runtime that takes longer has failed; 0: from its first run, at least 2 s; < 0: never */
+    const char *cache_dir;   /* where measured times, converted and compiled models are kept; NULL: nowhere, and auto does not measure */
+    const struct np_runtime_search *runtime_search; /* where plug-ins and runtimes are looked for (runtimes.h); NULL: install folder and system */
     int keep_frames;         /* 1: a frame's pixels stay valid until its result is released (np_result.frame); 0: it is released as soon as it was looked at */
     struct np_logger logger;
     uint64_t reserved[8];    /* zero */

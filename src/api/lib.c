@@ -4,10 +4,12 @@
 #include "base/mem.h"
 #include "cpu/cpu.h"
 #include "nextpose/nextpose.h"
+#include "pipe/choose.h"
 #include "pipe/still.h"
 #include "tune/hardware.h"
 #include "tune/preset.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,7 +27,9 @@ struct np_context {
     struct np_context_info info;
     struct np_hardware hw;
     struct npi_preset tuned;
-    char asked[32], reason[160];
+    char asked[256];
+    struct kept { struct kept *next; char text[]; } *kept;
+    pthread_mutex_t lock;       /* of kept */
     struct np_logger log;
 };
 
@@ -48,37 +52,66 @@ static int check(const struct np_settings *s, struct np_error *err) {
     return 0;
 }
 
-/* Rule 2: what was asked, what runs, why. Other runtimes than our own are plug-ins that this build does not have. */
-static int choose_backend(struct np_context *c, const struct np_settings *s, struct np_error *err) {
-    static const char *const known[] = { "auto", "native", "onnx", "ort", "tflite", "litert", "openvino", "torch", "pytorch" };
-    const char *want = s->backend && *s->backend ? s->backend : "auto";
-    int ok = 0;
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) ok |= !strcmp(want, known[i]);
-    if (!ok) return npi_fail(err, NP_EINVAL, "backend: '%s' is none of auto, native, onnx, tflite, openvino, torch", want);
-    snprintf(c->asked, sizeof c->asked, "%s", want);
-    if (!strcmp(want, "auto")) snprintf(c->reason, sizeof c->reason, "auto takes native first");
-    else if (!strcmp(want, "native")) snprintf(c->reason, sizeof c->reason, "asked for");
-    else {
-        if (s->strict) return npi_fail(err, NP_EBACKEND, "backend '%s' is not in this build, which has: native; drop --strict to fall back to it", want);
-        snprintf(c->reason, sizeof c->reason, "'%s' is not in this build, which has: native", want);
-        npi_log(&c->log, NP_LOG_ERROR, "backend: asked %s, used native: %s", want, c->reason);
-    }
-    return 0;
+/* Rule 2: what was asked, what runs, why; as of now. Strings that were given out stay until the context is closed. */
+static const char *keep(struct np_context *c, const char *text) {
+    struct kept *k;
+    for (k = c->kept; k; k = k->next)
+        if (!strcmp(k->text, text)) return k->text;
+    const size_t n = strlen(text) + 1;
+    if (!(k = npi_alloc(sizeof *k + n))) return "";
+    memcpy(k->text, text, n);
+    k->next = c->kept;
+    c->kept = k;
+    return k->text;
+}
+
+static const char *both(struct np_context *c, const char *det, const char *pose) {
+    char text[640];
+    if (!c->has_pose || (c->has_det && !strcmp(det, pose))) return keep(c, det);
+    if (!c->has_det) return keep(c, pose);
+    snprintf(text, sizeof text, "detector %s, model %s", det, pose);
+    return keep(c, text);
+}
+
+static void tell_backend(struct np_context *c, struct np_context_info *out) {
+    struct npi_lineup_info d = { 0 }, p = { 0 };
+    if (c->has_det) npi_lineup_info(c->det.lineup, &d);
+    if (c->has_pose) npi_lineup_info(c->pose.lineup, &p);
+    pthread_mutex_lock(&c->lock);
+    out->backend_asked = c->asked;
+    out->backend_used = both(c, d.used, p.used);
+    out->backend_reason = both(c, d.reason, p.reason);
+    out->backend_device = both(c, d.device, p.device);
+    out->backend_switches = d.n_switches + p.n_switches;
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* Once, at the start: somebody asked for a runtime and got another one. */
+static void say_fallback(struct np_context *c) {
+    struct np_context_info i;
+    const char *const want = npi_runtime_name(c->asked);
+    tell_backend(c, &i);
+    if (!strcmp(want, "auto") ? strncmp(i.backend_reason, "no runtime", 10) != 0 : !strcmp(i.backend_used, want) || strchr(want, '/')) return;
+    npi_log(&c->log, NP_LOG_ERROR, "backend: asked %s, used %s: %s", c->asked, i.backend_used, i.backend_reason);
 }
 
 static int open_nets(struct np_context *c, const struct np_settings *s, const char *isa, struct np_error *err) {
+    /* File mode runs a net on one thread a worker, the other modes on all. */
+    const struct npi_wish w = { .backend = s->backend, .device = s->device, .precision = s->precision, .options = s->backend_options, .strict = s->strict,
+                                .threads = s->mode == NP_MODE_FILE ? 1 : npi_preset_int(&c->tuned, NPI_KEY_THREADS), .run_timeout_ms = s->backend_timeout_ms,
+                                .cache_dir = s->cache_dir, .search = s->runtime_search };
     const char *det = s->detector ? s->detector : NPI_DEFAULT_DETECTOR, *pose = s->model ? s->model : NPI_DEFAULT_POSE;
     int r = 0;
     if (strcmp(det, "none")) {
         /* A preset sizes our own default; a detector that was named keeps the size of its file unless it is told otherwise. */
         const int side = s->detector_size ? s->detector_size : s->detector ? 0 : npi_preset_int(&c->tuned, NPI_KEY_DETECTOR_SIZE);
-        if ((r = npi_net_open(&c->det, det, s->models_dir, isa, side, s->detector_size != 0, &c->log, err)) < 0) return r;
+        if ((r = npi_net_open_on(&c->det, det, s->models_dir, isa, side, s->detector_size != 0, &w, &c->log, err)) < 0) return r;
         c->has_det = 1;
         if (c->det.card.task == NPI_TASK_POSE) return npi_fail(err, NP_EINVAL, "detector: %s is a pose net that needs a box; give it as model", det);
         if (c->det.card.task == NPI_TASK_POSE_MULTI && !s->model) pose = "none"; /* finds joints by itself */
     }
     if (strcmp(pose, "none")) {
-        if ((r = npi_net_open(&c->pose, pose, s->models_dir, isa, 0, 0, &c->log, err)) < 0) return r;
+        if ((r = npi_net_open_on(&c->pose, pose, s->models_dir, isa, 0, 0, &w, &c->log, err)) < 0) return r;
         c->has_pose = 1;
         if (c->pose.card.task != NPI_TASK_POSE) return npi_fail(err, NP_EINVAL, "model: %s finds boxes, not the joints in a box; give it as detector", pose);
     }
@@ -120,12 +153,14 @@ int np_open(struct np_context **out, const struct np_settings *s, struct np_erro
     struct np_context *c = npi_alloc(sizeof *c);
     if (!c) return npi_fail(err, NP_ENOMEM, "out of memory");
     c->log = s->logger;
-    if ((r = tune(c, s, err)) < 0 || (r = choose_backend(c, s, err)) < 0 || (r = open_nets(c, s, s->isa, err)) < 0) goto fail;
+    pthread_mutex_init(&c->lock, NULL);
+    snprintf(c->asked, sizeof c->asked, "%s", s->backend && *s->backend ? s->backend : "auto");
+    if ((r = tune(c, s, err)) < 0 || (r = np_runtime_check(s->runtime_search, s->backend && *s->backend ? s->backend : "auto", err)) < 0 || (r = open_nets(c, s, s->isa, err)) < 0) goto fail;
 
+    say_fallback(c);
     struct np_context_info *const i = &c->info;
     const struct npi_card *d = &c->det.card, *p = c->has_pose ? &c->pose.card : d;
-    *i = (struct np_context_info){ .detector_id = c->has_det ? d->id : "none", .model_id = c->has_pose ? p->id : "none", .backend_asked = c->asked, .backend_used = "native",
-                                   .backend_reason = c->reason, .isa = npi_cpu_level_name(cpu), .threads = npi_preset_int(&c->tuned, NPI_KEY_THREADS) };
+    *i = (struct np_context_info){ .detector_id = c->has_det ? d->id : "none", .model_id = c->has_pose ? p->id : "none", .isa = npi_cpu_level_name(cpu), .threads = npi_preset_int(&c->tuned, NPI_KEY_THREADS) };
     i->max_persons = npi_preset_int(&c->tuned, NPI_KEY_MAX_PERSONS);
     i->bbox_thr = thr(s->bbox_thr, c->has_det ? d->bbox_thr : 0);
     i->nms_thr = thr(s->nms_thr, c->has_det ? d->nms_thr : 1);
@@ -162,6 +197,11 @@ void np_close(struct np_context **c) {
     npi_still_close(&(*c)->still);
     npi_net_close(&(*c)->det);
     npi_net_close(&(*c)->pose);
+    for (struct kept *k = (*c)->kept, *next; k; k = next) {
+        next = k->next;
+        npi_free(k);
+    }
+    pthread_mutex_destroy(&(*c)->lock);
     npi_free(*c);
     *c = NULL;
 }
@@ -197,10 +237,25 @@ void np_result_release(struct np_context *c, const struct np_result **r) {
     *r = NULL;
 }
 
-void np_context_info(const struct np_context *c, struct np_context_info *out) { *out = c->info; }
+void np_context_info(const struct np_context *c, struct np_context_info *out) {
+    *out = c->info;
+    tell_backend((struct np_context *)(uintptr_t)c, out); /* the strings that it keeps are a cache behind the caller's view */
+}
+
+static void stats_backend(struct np_context *c, struct np_stats *out) {
+    struct npi_lineup_info d = { 0 }, p = { 0 };
+    if (c->has_det) npi_lineup_info(c->det.lineup, &d);
+    if (c->has_pose) npi_lineup_info(c->pose.lineup, &p);
+    memcpy(out->backend_detector, d.used, sizeof out->backend_detector);
+    memcpy(out->backend_pose, c->has_pose ? p.used : d.used, sizeof out->backend_pose);
+    out->n_switches = d.n_switches + p.n_switches;
+}
 
 /* The scheduler has no clockwork of its own yet: what it can say is who runs; nothing can be changed while running. */
-void np_context_stats(struct np_context *c, struct np_stats *out) { npi_pipe_stats(c->pipe, out); }
+void np_context_stats(struct np_context *c, struct np_stats *out) {
+    npi_pipe_stats(c->pipe, out);
+    stats_backend(c, out);
+}
 void np_context_report(struct np_context *c, int stage, double ms, double wait_ms) { npi_pipe_report(c->pipe, stage, ms, wait_ms); }
 void np_context_dropped(struct np_context *c, int64_t n) { npi_pipe_dropped(c->pipe, n); }
 int np_context_adjust(struct np_context *c, const char *name, const char *value, struct np_error *err) {

@@ -188,37 +188,42 @@ int npi_plugin_find_library(struct npi_plugin *p, const struct np_runtime_search
     return 0;
 }
 
-static void ask_score(struct npi_plugin *p, const struct np_logger *log) {
+int npi_plugin_ask(struct npi_plugin *p, const struct np_logger *log) {
     struct np_backend_params q = { .size = sizeof q, .library = *p->library ? p->library : NULL, .threads = 1 };
+    if (p->asked) return p->score;
+    p->asked = 1;
     if (log) q.logger = *log;
     p->info = (struct np_backend_info){ .size = sizeof p->info };
-    if ((p->score = npi_plugin_enter(p->table, 10000, &p->why)) < 0) return;
+    if ((p->score = npi_plugin_enter(p->table, 10000, &p->why)) < 0) return p->score;
     p->score = p->table->score(&q, &p->info, &p->why);
     npi_plugin_leave(p->table);
     if (p->score <= 0) {
         if (p->score == 0) p->score = NP_EBACKEND;
         if (!*p->why.message) npi_fail(&p->why, p->score, "%s cannot work here", p->table->name);
     }
+    return p->score;
+}
+
+int npi_plugin_find_module(struct npi_plugin *out, const char *name, const struct np_runtime_search *s, struct np_error *err) {
+    char dir[NPI_PATH_MAX], path[NPI_PATH_MAX + 64], tried[2 * NPI_PATH_MAX] = "";
+    int r = NP_ENOENT;
+    if (strchr(name, '/')) return npi_plugin_load(out, name, err);
+    name = npi_runtime_name(name);
+    if (!good_name(name)) return npi_fail(err, NP_EINVAL, "backend: '%s' is no name", name);
+    for (int i = 0; r == NP_ENOENT && module_dir(i, s, dir, sizeof dir); i++) {
+        snprintf(path, sizeof path, "%s/" MODULE_PREFIX "%s.so", dir, name);
+        const size_t n = strlen(tried);
+        if (n + strlen(dir) + 3 < sizeof tried) sprintf(tried + n, "%s%s", n ? ", " : "", dir);
+        if (is_file(path)) r = npi_plugin_load(out, path, err);
+    }
+    if (r == NP_ENOENT) return npi_fail(err, r, "no plug-in " MODULE_PREFIX "%s.so in %.300s", name, *tried ? tried : "any folder");
+    if (r >= 0 && strcmp(out->table->name, name)) return npi_fail(err, NP_EBACKEND, "%s: calls itself '%s', not '%s'", out->path, out->table->name, name);
+    return r;
 }
 
 int npi_plugin_find(struct npi_plugin *out, const char *name, const struct np_runtime_search *s, const struct np_logger *log, struct np_error *err) {
-    char dir[NPI_PATH_MAX], path[NPI_PATH_MAX + 64], tried[2 * NPI_PATH_MAX] = "";
-    int r = NP_ENOENT;
-    if (strchr(name, '/')) r = npi_plugin_load(out, name, err);
-    else {
-        name = npi_runtime_name(name);
-        if (!good_name(name)) return npi_fail(err, NP_EINVAL, "backend: '%s' is no name", name);
-        for (int i = 0; r == NP_ENOENT && module_dir(i, s, dir, sizeof dir); i++) {
-            snprintf(path, sizeof path, "%s/" MODULE_PREFIX "%s.so", dir, name);
-            const size_t n = strlen(tried);
-            if (n + strlen(dir) + 3 < sizeof tried) sprintf(tried + n, "%s%s", n ? ", " : "", dir);
-            if (is_file(path)) r = npi_plugin_load(out, path, err);
-        }
-        if (r == NP_ENOENT) return npi_fail(err, r, "no plug-in " MODULE_PREFIX "%s.so in %s", name, *tried ? tried : "any folder");
-        if (r >= 0 && strcmp(out->table->name, name)) return npi_fail(err, NP_EBACKEND, "%s: calls itself '%s', not '%s'", out->path, out->table->name, name);
-    }
+    const int r = npi_plugin_find_module(out, name, s, err);
     if (r < 0) return r;
-    if ((out->score = npi_plugin_find_library(out, s, &out->why)) < 0) return 0;
-    ask_score(out, log);
+    if ((out->score = npi_plugin_find_library(out, s, &out->why)) >= 0) npi_plugin_ask(out, log);
     return 0;
 }

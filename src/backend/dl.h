@@ -17,14 +17,18 @@ struct npi_plugin {
     char library[NPI_PATH_MAX];     /* ""; none needed or none found */
     char where[32];                 /* "given", "wheel", "system" */
     struct np_backend_info info;
-    int score;                      /* of table->score; < 0: error code, `why` says why */
+    int asked, score;               /* of table->score; < 0: error code, `why` says why */
     struct np_error why;
 };
 
 /* "ort" and "onnxruntime" are "onnx", "litert" is "tflite", "pytorch" is "torch"; others as they are. */
 const char *npi_runtime_name(const char *name);
-/* Loads the module of that name, finds its library and asks for its score. out->score < 0 when it is there but cannot work. NP_ENOENT: there is no such module;
- * NP_EBACKEND: it is none of ours (wrong ABI, wrong name). *err says. */
+/* The module of that name (or path), loaded; its library not yet looked for. NP_ENOENT: there is none; NP_EBACKEND: it is none of ours (wrong ABI,
+ * wrong name); NP_EINVAL: that is no name. *err says. */
+int npi_plugin_find_module(struct npi_plugin *out, const char *name, const struct np_runtime_search *s, struct np_error *err);
+/* Loads the library and asks for the score: out->score, < 0 with out->why when it cannot work here. Once; later calls give the same. */
+int npi_plugin_ask(struct npi_plugin *p, const struct np_logger *log);
+/* All three. out->score < 0 when the module is there but cannot work. */
 int npi_plugin_find(struct npi_plugin *out, const char *name, const struct np_runtime_search *s, const struct np_logger *log, struct np_error *err);
 /* Only the module, without looking for its library. path: absolute, or as the user gave it. */
 int npi_plugin_load(struct npi_plugin *out, const char *path, struct np_error *err);

@@ -111,3 +111,15 @@ void np_runtime_list(const struct np_runtime_search *s, int test, void (*each)(v
         describe(name, s, test, each, opaque);
     }
 }
+
+int np_runtime_check(const struct np_runtime_search *s, const char *name, struct np_error *err) {
+    static const char *const known[] = { "auto", "native", "onnx", "tflite", "openvino", "torch" };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(npi_runtime_name(name), known[i])) return 0;
+    struct npi_plugin *const p = npi_alloc(sizeof *p);
+    struct np_error e = { 0 };
+    const int r = p ? npi_plugin_find_module(p, name, s, &e) : NP_ENOMEM;
+    npi_free(p);
+    if (r == NP_ENOENT || r == NP_EINVAL) return npi_fail(err, NP_EINVAL, "backend: '%s' is not one of auto, native, onnx, tflite, openvino, torch; %s", name, e.message);
+    return r < 0 ? npi_fail(err, NP_EBACKEND, "%s", e.message) : 0;
+}

@@ -6,6 +6,7 @@
 #include "pipe/models.h"
 #include "base/log.h"
 #include "base/sha256.h"
+#include "pipe/choose.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -48,7 +49,7 @@ static int card_beside(struct npi_card *card, const char *model, int *found, str
     return npi_card_load(card, json, err);
 }
 
-static int guess(struct npi_net *n, const struct npi_engine *e, const struct np_logger *log, struct np_error *err) {
+int npi_net_guess(struct npi_card *card, const char *path, const struct npi_engine *e, const struct np_logger *log, struct np_error *err) {
     struct np_tensor_info in[4], out[NPI_MAX_OUTPUTS];
     struct npi_card_io io = { in, out, npi_engine_n_inputs(e), npi_engine_n_outputs(e) };
     char why[256] = "";
@@ -56,14 +57,14 @@ static int guess(struct npi_net *n, const struct npi_engine *e, const struct np_
     if (io.n_out > NPI_MAX_OUTPUTS) io.n_out = NPI_MAX_OUTPUTS;
     for (int i = 0; i < io.n_in; i++) npi_engine_info(e, 0, i, &in[i]);
     for (int i = 0; i < io.n_out; i++) npi_engine_info(e, 1, i, &out[i]);
-    const int sure = npi_card_guess(&n->card, &io, why, sizeof why);
-    if (sure < 50) return npi_fail(err, NP_EMODEL, "%s: no card says how to read this model; write one beside it (%s)", n->path, *why ? why : "its outputs look like no head that we know");
-    npi_log(log, NP_LOG_WARN, "%s: no card; taken for %s (%s)", n->path, n->card.dec.name, why);
+    const int sure = npi_card_guess(card, &io, why, sizeof why);
+    if (sure < 50) return npi_fail(err, NP_EMODEL, "%s: no card says how to read this model; write one beside it (%s)", path, *why ? why : "its outputs look like no head that we know");
+    npi_log(log, NP_LOG_WARN, "%s: no card; taken for %s (%s)", path, card->dec.name, why);
     return 0;
 }
 
 /* Hangs what the pipeline has to know on an engine of the net. */
-static int make_face(struct npi_engine *e, const struct npi_card *card, int took_column, struct np_error *err) {
+int npi_face_make(struct npi_engine *e, const struct npi_card *card, int took_column, struct np_error *err) {
     struct np_tensor_info t;
     struct npi_face *const f = npi_alloc(sizeof *f);
     if (!f) return npi_fail(err, NP_ENOMEM, "out of memory");
@@ -115,6 +116,14 @@ static int check_hash(const struct npi_net *n, const struct npi_file *f, struct 
     return npi_fail(err, NP_EMODEL, "%s: sha256 is %s, its card says %s; get the file again", n->path, hex, n->card.sha256[0]);
 }
 
+int npi_scaled_size(int side, int64_t *height, int64_t *width) {
+    const int64_t h = *height, w = *width, longer = h > w ? h : w;
+    if (longer == side || longer < 1) return 0;
+    *height = (h * side / longer + 16) / 32 * 32;
+    *width = (w * side / longer + 16) / 32 * 32;
+    return 1;
+}
+
 /* The input size to load with: side > 0 scales the file's size so that the longer side fits. */
 static int resized(const struct np_model *m, int side, struct np_model_params *p) {
     struct np_tensor_info t;
@@ -123,11 +132,7 @@ static int resized(const struct np_model *m, int side, struct np_model_params *p
     int64_t *d = p->dims;
     memcpy(d, t.dims, sizeof t.dims);
     p->rank = 4;
-    const int64_t h = d[first ? 2 : 1], w = d[first ? 3 : 2], longer = h > w ? h : w;
-    if (longer == side || longer < 1) return 0;
-    d[first ? 2 : 1] = (h * side / longer + 16) / 32 * 32;
-    d[first ? 3 : 2] = (w * side / longer + 16) / 32 * 32;
-    return 1;
+    return npi_scaled_size(side, &d[first ? 2 : 1], &d[first ? 3 : 2]);
 }
 
 struct native_load { const struct npi_card *card; int took_column; };
@@ -185,13 +190,45 @@ static int open_native(struct npi_engine **out, struct npi_net *n, int known, co
     int r = load(&m, n, &how, f, isa, side, must, log, err);
     if (r >= 0 && (r = npi_engine_native(out, m, err)) < 0) np_model_free(&m);
     if (r < 0) return r;
-    if (!known) r = guess(n, *out, log, err);
-    if (r >= 0 && (r = make_face(*out, &n->card, how.took_column, err)) < 0) npi_fail_prefix(err, r, "%s", n->path);
+    if (!known) r = npi_net_guess(&n->card, n->path, *out, log, err);
+    if (r >= 0 && (r = npi_face_make(*out, &n->card, how.took_column, err)) < 0) npi_fail_prefix(err, r, "%s", n->path);
     if (r < 0) npi_engine_unref(out);
     return r;
 }
 
+/* The file that our own engine reads: the net's, or its twin in a format that we know. */
+static int native_file(const struct npi_net *n, char *out, size_t size) {
+    return npi_model_sibling(n->path, "tflite", out, size) || npi_model_sibling(n->path, "onnx", out, size);
+}
+
+/* Our engine on the net's file or on a twin of it. r < 0 with the reason in `why`. */
+static int try_native(struct npi_engine **out, struct npi_net *n, int *known, const struct npi_file *f, const char *isa, int side, int must, const struct np_logger *log,
+                      struct np_error *why) {
+    const char *const format = npi_model_format(n->path);
+    if (!strcmp(format, "onnx") || !strcmp(format, "tflite")) {
+        const int r = open_native(out, n, *known, f, isa, side, must, log, why);
+        if (r >= 0) *known = 1;
+        return r;
+    }
+    struct npi_net twin = *n;
+    struct npi_file g = { 0 };
+    if (!native_file(n, twin.path, sizeof twin.path)) return npi_fail(why, NP_EUNSUPPORTED, "%s: our own engine reads .onnx and .tflite", n->path);
+    int r = npi_file_map(&g, twin.path, why);
+    if (r >= 0 && !*known) r = card_of_file(&twin, &g, known, why);
+    if (r >= 0 && (r = open_native(out, &twin, *known, &g, isa, side, must, log, why)) >= 0) {
+        n->card = twin.card;
+        *known = 1;
+    }
+    npi_file_unmap(&g);
+    return r;
+}
+
 int npi_net_open(struct npi_net *out, const char *name, const char *dirs, const char *isa, int side, int must, const struct np_logger *log, struct np_error *err) {
+    return npi_net_open_on(out, name, dirs, isa, side, must, NULL, log, err);
+}
+
+int npi_net_open_on(struct npi_net *out, const char *name, const char *dirs, const char *isa, int side, int must, const struct npi_wish *w, const struct np_logger *log,
+                    struct np_error *err) {
     struct npi_net *const n = out;
     memset(n, 0, sizeof *n);
     struct npi_file f = { 0 };
@@ -218,19 +255,22 @@ int npi_net_open(struct npi_net *out, const char *name, const char *dirs, const 
     if (!known) r = card_of_file(n, &f, &known, err);
     else if (!by_id) r = check_hash(n, &f, err); /* installed models are checked by `models get` and `models verify`: hashing costs start-up time */
     struct npi_engine *e = NULL;
-    const struct npi_lineup_params lp = { .asked = "native", .reason = "", .what = n->card.task == NPI_TASK_DETECT ? "detector" : "model", .logger = log ? *log : (struct np_logger){ 0 } };
-    if (r >= 0) r = open_native(&e, n, known, &f, isa, side, must, log, err);
-    if (r >= 0 && (r = npi_lineup_open(&n->lineup, &lp, err)) >= 0) {
-        n->in = ((const struct npi_face *)npi_engine_face(e))->in;
-        r = npi_lineup_add(n->lineup, "native", &e);
-    }
+    const struct npi_wish native_only = { .backend = "native", .strict = 1 };
+    struct np_error why = { 0 };
+    int own = r;
+    if (r >= 0) own = try_native(&e, n, &known, &f, isa, side, must, log, &why);
+    if (r >= 0 && own < 0 && (!w || own == NP_EINVAL || own == NP_ENOMEM || own == NP_EMODEL)) r = npi_fail(err, own, "%s", why.message); /* no other runtime would help */
+    if (r >= 0) r = npi_choose_runtime(n, w ? w : &native_only, &e, why.message, known, side, isa, log, err);
     npi_engine_unref(&e);
     npi_file_unmap(&f);
     if (r < 0) npi_net_close(n);
     return r;
 }
 
-void npi_net_close(struct npi_net *n) { npi_lineup_close(&n->lineup); }
+void npi_net_close(struct npi_net *n) {
+    npi_lineup_close(&n->lineup);
+    npi_choice_free(&n->choice);
+}
 
 size_t npi_net_weights(const struct npi_net *n) {
     size_t bytes = 0;

@@ -23,6 +23,7 @@ struct npi_net {
     struct npi_card card;
     struct npi_net_in in;          /* of the runtime that was chosen first; width and height hold for all */
     struct npi_lineup *lineup;     /* who runs it */
+    struct npi_choice *choice;     /* how that was decided; NULL: only our own engine was wanted */
     char path[512];
 };
 
@@ -30,7 +31,15 @@ struct npi_net {
  * side > 0: longer side of the input wanted, the shorter in proportion; `must` 1: an error when the model cannot, 0: the
  * file's own size then, with a line in the log. NP_EMODEL when there is no such model, with what to do. */
 int npi_net_open(struct npi_net *out, const char *name, const char *dirs, const char *isa, int side, int must, const struct np_logger *log, struct np_error *err);
+struct npi_wish;
+/* Likewise, on the runtime that `w` wishes for (choose.h); NULL: our own engine. */
+int npi_net_open_on(struct npi_net *out, const char *name, const char *dirs, const char *isa, int side, int must, const struct npi_wish *w, const struct np_logger *log,
+                    struct np_error *err);
 void npi_net_close(struct npi_net *n);
 /* Weights of our own engine, packed; 0: another runtime has them. */
 size_t npi_net_weights(const struct npi_net *n);
+/* Of models.c, for choose.c: the card from the tensors; the face of an engine; a size of which the longer side is `side`, in proportion. */
+int npi_net_guess(struct npi_card *card, const char *path, const struct npi_engine *e, const struct np_logger *log, struct np_error *err);
+int npi_face_make(struct npi_engine *e, const struct npi_card *card, int took_column, struct np_error *err);
+int npi_scaled_size(int side, int64_t *height, int64_t *width);
 #endif

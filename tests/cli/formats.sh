@@ -48,5 +48,8 @@ import json, sys
 s = json.load(open(sys.argv[1]))
 assert s['frames'] == 6 and s['persons_max'] == 1 and s['fps_inferred'] == s['fps_processed'] > 0 and s['fps_displayed'] is None and s['first_pose_ms'] > 0" "$T/s.json" || fail "JSON summary"
 quick -i "$T/c.mp4" --save-json - --json-summary >"$T/o" 2>"$T/s.json" && python3 -c "import json, sys; json.load(open(sys.argv[1]))" "$T/s.json" || fail "JSON summary beside JSON lines"
-quick -i "$T/c.mp4" --backend tflite --json-summary >"$T/s.json" 2>"$T/stderr" && grep -q '"backend_asked":"tflite","backend_used":"native","backend_reason":".*not in this build' "$T/s.json" || fail "the fallback is not told"
+echo "no library" >"$T/nolib.so"
+quick -i "$T/c.mp4" --backend tflite --litert-lib "$T/nolib.so" --json-summary >"$T/s.json" 2>"$T/stderr" &&
+    grep -q '"backend_asked":"tflite","backend_used":"native","backend_reason":".*nolib.so: ' "$T/s.json" || fail "the fallback is not told in the summary"
+[ "$(grep -c 'backend: asked tflite, used native: .*nolib.so' "$T/stderr")" = 1 ] || fail "the fallback is not told once"
 done_testing
