@@ -221,6 +221,8 @@ void npi_advise(struct np_stats *s, const struct npi_advice_params *p) {
     if (s->window_s < 1 || s->n_processed < 3 || !(s->processed_fps > 0)) return;
     memcpy(a.cost.variant, p->c->variant_cost, sizeof a.cost.variant);
     npi_cost_from_stats(&a.cost, s, p->c->threads);
+    a.cost.detection_timeout_s = p->c->detection_timeout_s;
+    a.cost.pose_timeout_s = p->c->pose_timeout_s;
     const int live = p->mode == NP_MODE_LIVE;
     if (!live) { /* a file has no rhythm, and its workers are busy as long as it can be read */
         a.cost.source_fps = 0;

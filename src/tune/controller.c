@@ -60,6 +60,12 @@ static double most(const struct npi_ring *r) {
     return v;
 }
 
+static double mean(const struct npi_ring *r) {
+    double v = 0;
+    for (int i = 0; i < r->n; i++) v += r->v[i];
+    return r->n ? v / r->n : 0;
+}
+
 static double least(const struct npi_ring *r) {
     double v = r->n ? r->v[0] : 0;
     for (int i = 1; i < r->n; i++) v = r->v[i] < v ? r->v[i] : v;
@@ -76,7 +82,7 @@ static struct npi_range range(const struct npi_preset *p, int key) { return (str
 void npi_controller_params_from(struct npi_controller_params *out, const struct npi_preset *p) {
     *out = (struct npi_controller_params){
         .target_fps = p->v[NPI_KEY_TARGET_FPS].start, .max_delay_ms = p->v[NPI_KEY_MAX_DELAY_MS].start, 
-        .pose_timeout_s = p->v[NPI_KEY_POSE_TIMEOUT_S].start,
+        .detection_timeout_s = p->v[NPI_KEY_DETECTION_TIMEOUT_S].start, .pose_timeout_s = p->v[NPI_KEY_POSE_TIMEOUT_S].start,
         .start = { .frame_skip = npi_preset_int(p, NPI_KEY_FRAME_SKIP), .detection_freq = npi_preset_int(p, NPI_KEY_DETECTION_FREQ),
                    .detector_size = npi_preset_int(p, NPI_KEY_DETECTOR_SIZE), .batch_size = npi_preset_int(p, NPI_KEY_BATCH_SIZE),
                    .max_persons = npi_preset_int(p, NPI_KEY_MAX_PERSONS), .draw_every = npi_preset_int(p, NPI_KEY_DRAW_EVERY),
@@ -103,6 +109,8 @@ static void take_params(struct npi_controller *c, const struct npi_controller_pa
     if (q->variant.hi > q->n_variants - 1) q->variant.hi = q->n_variants - 1;
     if (q->variant.lo > q->variant.hi) q->variant.lo = q->variant.hi;
     c->cost.threads = q->threads;
+    c->cost.detection_timeout_s = q->detection_timeout_s;
+    c->cost.pose_timeout_s = q->pose_timeout_s;
     c->cost.n_variants = q->n_variants;
     memcpy(c->cost.variant, q->variant_cost, sizeof c->cost.variant);
 }
@@ -175,12 +183,13 @@ static void measure_rate(struct npi_controller *c, int64_t now, const struct npi
 
 static void measure(struct npi_controller *c, int64_t now, const struct npi_load *l) {
     const struct npi_load *const a = &c->last;
-    const double side = c->k.detector_size > 0 ? (double)NPI_TUNE_REF_SIZE / c->k.detector_size : 0;
+    const int size = l->told_in_use ? l->detector_size : c->k.detector_size, v = l->told_in_use ? l->variant : c->k.variant;
+    const double side = size > 0 ? (double)NPI_TUNE_REF_SIZE / size : 0;
     /* Frames that were inside at a move belong to the old size or net; the first tick after it is passed over. */
     if (c->fresh_detect) push_run(&c->detect, a, l, NP_STAGE_DETECT, side * side);
     c->fresh_detect = 1;
     const int64_t crops = l->n_inferences - a->n_inferences, frames = l->n_processed - a->n_processed;
-    const double variant = c->p.variant_cost[c->k.variant] > 0 ? c->p.variant_cost[c->k.variant] : 1;
+    const double variant = v > 0 && v < NPI_TUNE_MAX_VARIANTS && c->p.variant_cost[v] > 0 ? c->p.variant_cost[v] : 1;
     if (crops > 0 && c->fresh_crop) push(&c->crop, (stage(a, l, NP_STAGE_POSE) + stage(a, l, NP_STAGE_CROP)) / (double)crops / variant);
     c->fresh_crop = 1;
     push_run(&c->read, a, l, NP_STAGE_READ, 1);
@@ -190,6 +199,8 @@ static void measure(struct npi_controller *c, int64_t now, const struct npi_load
         push(&c->frame, (stage(a, l, NP_STAGE_TRACK) + stage(a, l, NP_STAGE_SMOOTH)) / (double)frames);
         push(&c->persons, (double)(l->n_persons - a->n_persons) / (double)frames);
         push(&c->delay, l->delay_max_ms);
+        const double freq = c->k.detection_freq, runs = (double)(l->stage_runs[NP_STAGE_DETECT] - a->stage_runs[NP_STAGE_DETECT]) / (double)frames;
+        if (freq > 1 && c->moved_ns < c->last_ns) push(&c->unplanned, (runs - 1 / freq) / (1 - 1 / freq));
     }
     double lib = 0;
     for (int s = NP_STAGE_DETECT; s <= NP_STAGE_SMOOTH; s++) lib += stage(a, l, s);
@@ -203,6 +214,8 @@ static void measure(struct npi_controller *c, int64_t now, const struct npi_load
     c->cost.emit_ms = median(&c->emit);
     if (c->parallel.n) c->cost.parallel = median(&c->parallel);
     c->cost.persons = most(&c->persons);
+    const double u = mean(&c->unplanned);
+    c->cost.unplanned = u < .1 ? 0 : u > 1 ? 1 : u;
     measure_rate(c, now, l);
 }
 

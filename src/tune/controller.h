@@ -17,7 +17,7 @@ struct npi_range { int lo, hi; };   /* lo == hi: pinned */
 struct npi_controller_params {
     double target_fps;              /* 0: none */
     double max_delay_ms;            /* 0: none */
-    double pose_timeout_s;          /* no one's pose may get older than this for want of inference; 0: none */
+    double detection_timeout_s, pose_timeout_s; /* nothing and nobody's pose may get older than this for want of inference; 0: none */
     struct np_knobs start;
     struct npi_range frame_skip, detection_freq, detector_size, batch_size, max_persons, draw_every, variant;
     int n_sizes, sizes[NPI_TUNE_MAX_SIZES]; /* detector sides that can be switched to, ascending; 0: none but the start */
@@ -40,6 +40,9 @@ struct npi_load {
     int64_t stage_runs[NP_STAGE_COUNT];
     double busy_ms;                 /* time with at least one frame inside; 0: not measured (then stages are taken as one after another) */
     double delay_max_ms;            /* the largest of the results given out since the last tick; 0: none */
+    /* 1: the next two say what the runs since the last tick were of, which may not yet be what the controller wanted */
+    int told_in_use;
+    int detector_size, variant;
 };
 
 #define NPI_TUNE_RING 5
@@ -59,7 +62,7 @@ struct npi_controller {
     double derate;                  /* 0..1: what the forecast is worth, learned where it was too good */
     double share;                   /* of the people whose pose is inferred on a pose frame: 1, 3/4, 1/2, 1/4 */
     int budget_cut;                 /* 1: the delay bound holds the budget below the share */
-    struct npi_ring detect, crop, frame, read, draw, emit, parallel, persons, delay, cap;
+    struct npi_ring detect, crop, frame, read, draw, emit, parallel, persons, unplanned, delay, cap;
     struct npi_mark mark[NPI_TUNE_MARKS]; int n_marks, at_mark;
     double fps, fps_window_s;       /* measured since the last move, over a second or so */
     int64_t n_moves;

@@ -18,12 +18,18 @@ double npi_cost_crops(const struct npi_cost *c, const struct np_knobs *k) {
     return k->pose_budget > 0 && k->pose_budget < n ? k->pose_budget : n;
 }
 
-void npi_cost_forecast(const struct npi_cost *c, const struct np_knobs *k, struct npi_forecast *out) {
-    const double par = at_least(c->parallel, 1), side = (double)k->detector_size / NPI_TUNE_REF_SIZE, skip = at_least(k->frame_skip, 1);
-    const double crops = npi_cost_crops(c, k), n = people(c, k);
+/* Every how many frames something happens that is wanted every k-th, when it may not get older than timeout_s at this rate. */
+static double every(double k, double timeout_s, double rate) {
+    const double at_most = timeout_s > 0 ? floor(timeout_s * rate + 1e-6) + 1 : k;
+    return at_most < k ? at_most : k;
+}
+
+static void forecast(const struct npi_cost *c, const struct np_knobs *k, double freq, double skip, struct npi_forecast *out) {
+    const double par = at_least(c->parallel, 1), side = (double)k->detector_size / NPI_TUNE_REF_SIZE;
+    const double crops = npi_cost_crops(c, k), n = people(c, k), interval = c->source_fps > 0 ? 1000 / c->source_fps : 0;
     const double detect = c->detect_ms * side * side / par, pose = crops * c->crop_ms * variant_cost(c, k->variant) / par, frame = c->frame_ms / par;
-    const double caller = (c->read_ms + c->emit_ms + c->draw_ms / at_least(k->draw_every, 1)) / at_least(c->threads, 1);
-    const double cheap = frame + caller + detect / at_least(k->detection_freq, 1), interval = c->source_fps > 0 ? 1000 / c->source_fps : 0;
+    const double caller = ((interval > 0 ? 0 : c->read_ms) + c->emit_ms + c->draw_ms / at_least(k->draw_every, 1)) / at_least(c->threads, 1);
+    const double cheap = frame + caller + detect * (1 / freq + (1 - 1 / freq) * c->unplanned);
     struct npi_forecast f = { .mean_ms = at_least(cheap + pose / skip, 1e-3), .worst_ms = frame + detect + pose };
     f.fps = 1000 / f.mean_ms;
     /* With frame skip a pose frame is followed by cheap ones, which wait for the source: a pose that is a little longer than an interval
@@ -44,6 +50,18 @@ void npi_cost_forecast(const struct npi_cost *c, const struct np_knobs *k, struc
     *out = f;
 }
 
+void npi_cost_forecast(const struct npi_cost *c, const struct np_knobs *k, struct npi_forecast *out) {
+    const double freq = at_least(k->detection_freq, 1), skip = at_least(k->frame_skip, 1);
+    forecast(c, k, freq, skip, out);
+    /* At that rate some of what the knobs leave out may not be left out. Doing it makes the rate lower still, so twice. */
+    for (int i = 0; i < 2; i++) {
+        const double rate = c->source_fps > 0 && c->source_fps < out->fps ? c->source_fps : out->fps;
+        const double f = every(freq, c->detection_timeout_s, rate), s = every(skip, c->pose_timeout_s, rate);
+        if (f == freq && s == skip) return;
+        forecast(c, k, f, s, out);
+    }
+}
+
 void npi_cost_from_stats(struct npi_cost *c, const struct np_stats *s, int threads) {
     const struct np_stage_stats *const st = s->stage;
     const struct np_knobs *const k = &s->knobs;
@@ -54,6 +72,10 @@ void npi_cost_from_stats(struct npi_cost *c, const struct np_stats *s, int threa
     c->persons = s->persons_per_frame;
     c->source_fps = s->source_fps;
     c->detect_ms = st[NP_STAGE_DETECT].mean_ms * side * side;
+    const double freq = at_least(k->detection_freq, 1), runs = st[NP_STAGE_DETECT].mean_ms > 0
+        ? st[NP_STAGE_DETECT].per_frame_ms / st[NP_STAGE_DETECT].mean_ms : 0;
+    c->unplanned = freq > 1 && runs * freq > 1 ? (runs - 1 / freq) / (1 - 1 / freq) : 0;
+    if (c->unplanned > 1) c->unplanned = 1;
     const double crops = npi_cost_crops(c, k) / at_least(k->frame_skip, 1); /* a frame */
     c->crop_ms = crops > 0 ? (st[NP_STAGE_POSE].per_frame_ms + st[NP_STAGE_CROP].per_frame_ms) / crops / variant_cost(c, k->variant) : 0;
     c->frame_ms = st[NP_STAGE_TRACK].per_frame_ms + st[NP_STAGE_SMOOTH].per_frame_ms;

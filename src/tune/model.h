@@ -4,6 +4,9 @@
  *   frame j:  frame_ms + [j % detection_freq == 0] detect_ms(size) + [j % frame_skip == 0] crops * crop_ms(variant)
  *             all / parallel, + (read + emit + draw / draw_every) / threads for the caller's side on the same processors
  *
+ * In live mode reading is left out: it goes on at the source's rate whatever is done with the frames, and what it takes from the stages is in their
+ * times.
+ *
  * The controller asks it before each move, so that it goes to the right place at once; advice asks it for its estimates. */
 #ifndef NPI_TUNE_MODEL_H
 #define NPI_TUNE_MODEL_H
@@ -19,6 +22,8 @@ struct npi_cost {
     double read_ms, draw_ms, emit_ms; /* of the caller, one run */
     double parallel;        /* milliseconds of work done in a millisecond of busy time, at least 1 */
     double persons;         /* in view */
+    double unplanned;       /* 0..1: part of the frames between two planned detections that need one all the same (somebody came or got lost) */
+    double detection_timeout_s, pose_timeout_s; /* what is older has to be done anew, whatever the knobs say; 0: none */
     double source_fps;      /* 0: not known */
     int threads;
     int n_variants;         /* of the pose net, 1..; each one's cost beside variant 0 */

@@ -29,6 +29,7 @@ static double few_many_few(double t) { return t < 10 ? 1 : t < 25 ? 12 : 2; }
 static double two_six(double t) { return fmod(t, 4) < 2 ? 2 : 8; }
 static double stairs(double t) { return 1 + floor(t / 3) < 12 ? 1 + floor(t / 3) : 12; }
 static double four(double t) { return 4; }
+static double six(double t) { return 6; }
 static double three_times_later(double t) { return t < 10 ? 1 : t < 25 ? 3 : 1; }
 static double ramp(double t) { return t < 5 ? 1 : t < 25 ? 1 + (t - 5) / 10 : 3; }
 static double spike(double t) { return (t >= 12 && t < 12.2) || (t >= 20 && t < 20.15) ? 6 : 1; }
@@ -50,6 +51,8 @@ static const struct { const char *name, *what; int preset; double slower, second
     { "come-and-go", "2 and 8 people in turn, two seconds each", NP_PRESET_BALANCED, 1.6, 60, { MACHINE, .persons = two_six } },
     { "wave", "four people; costs swing by half, three seconds a swing", NP_PRESET_BALANCED, 1.2, 60,
       { MACHINE, .persons = four, .slowness = wave } },
+    { "restless", "six people, tracks that ask for two thirds of all detections out of turn", NP_PRESET_BALANCED, 2, 30,
+      { MACHINE, .persons = six, .unplanned = .66 } },
     { "fast", "high_performance, four people", NP_PRESET_HIGH_PERFORMANCE, 1, 30, { MACHINE, .persons = four } },
     { "best", "quality, four people", NP_PRESET_QUALITY, 1, 30, { MACHINE, .persons = four } },
     { "thrifty", "efficiency, four people", NP_PRESET_EFFICIENCY, 1, 30, { MACHINE, .persons = four } },

@@ -28,6 +28,7 @@ void sim_run(struct sim *s, const struct npi_controller_params *p, double second
     const double interval = 1 / s->source_fps, every = s->tick_s > 0 ? s->tick_s : .2;
     double now = 0, next_tick = 0;
     int64_t next = 0, handled = 0, since_detect = 1 << 20, since_pose = 1 << 20;
+    double detected = -1e9, posed = -1e9; /* when; what is older than its time-out is done anew */
     int seen = 0;
     if (!s->seed) s->seed = 1;
     npi_controller_init(&c, p);
@@ -44,7 +45,10 @@ void sim_run(struct sim *s, const struct npi_controller_params *p, double second
         double ms = s->frame_ms * slow * noisy(s);
         l.stage_ms[NP_STAGE_TRACK] += ms;
         l.stage_runs[NP_STAGE_TRACK]++;
-        if (p->has_detector && ++since_detect >= k.detection_freq) {
+        since_detect++;
+        if (p->has_detector && (since_detect >= k.detection_freq || (p->detection_timeout_s > 0 && arrived - detected > p->detection_timeout_s) ||
+                                (s->unplanned > 0 && uniform(&s->seed) < s->unplanned))) {
+            detected = arrived;
             const double d = s->detect_ms * side * side * slow * noisy(s);
             since_detect = 0;
             l.stage_ms[NP_STAGE_DETECT] += d;
@@ -54,7 +58,9 @@ void sim_run(struct sim *s, const struct npi_controller_params *p, double second
         }
         const int n = seen < k.max_persons ? seen : k.max_persons;
         int crops = 0;
-        if (++since_pose >= k.frame_skip) {
+        since_pose++;
+        if (since_pose >= k.frame_skip || (p->pose_timeout_s > 0 && arrived - posed > p->pose_timeout_s)) {
+            posed = arrived;
             since_pose = 0;
             crops = k.pose_budget > 0 && k.pose_budget < n ? k.pose_budget : n;
             const double each = s->crop_ms * (p->variant_cost[k.variant] > 0 ? p->variant_cost[k.variant] : 1) * slow;

@@ -94,6 +94,18 @@ static void spikes_are_not_believed(void **state) {
     }
 }
 
+/* The detector runs whatever its knob says: then it is not the knob that is turned on and on, and the rate holds all the same. */
+static void restless(void **state) {
+    EACH(seed, tick) {
+        const struct scenario *const x = scenario_find("restless");
+        RUN(x, seed, tick);
+        CHECK(sim_moves(&s, 4, 30) <= 1 && sim_fps(&s, 4, 30) > 14.5, "seed %u tick %g: %d moves, %.1f frames/s", seed, tick, sim_moves(&s, 4, 30),
+              sim_fps(&s, 4, 30));
+        CHECK(sim_over(&s, 2, 30, 100) <= 3, "%d over", sim_over(&s, 2, 30, 100));
+        in_bounds(&x->params);
+    }
+}
+
 /* Load that swings faster than anything can follow: after some tries the controller stays where the worst of it holds. */
 static void oscillation(void **state) {
     static const char *const names[] = { "come-and-go", "wave" };
@@ -251,7 +263,7 @@ static void rebound(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steady), cmocka_unit_test(steps), cmocka_unit_test(ramps), cmocka_unit_test(spikes_are_not_believed),
-        cmocka_unit_test(oscillation), cmocka_unit_test(matrix),
+        cmocka_unit_test(restless), cmocka_unit_test(oscillation), cmocka_unit_test(matrix),
         cmocka_unit_test(order_of_giving_up), cmocka_unit_test(pins), cmocka_unit_test(same_calls_same_moves), cmocka_unit_test(odd_input),
         cmocka_unit_test(rebound),
     };
