@@ -6,7 +6,7 @@
 #include <malloc.h>
 #endif
 
-#include "tool.h"
+#include "bench/bench.h"
 
 static const struct { const char *name; int (*run)(int, char **); const char *about; } commands[] = {
     { "run", cmd_run, "find people in a video, camera or pictures; write video, JSON, CSV …" },
@@ -14,7 +14,7 @@ static const struct { const char *name; int (*run)(int, char **); const char *ab
     { "inspect", cmd_inspect, "what is in a model file, and whether we can run it" },
     { "eval", cmd_eval, "how good nets are, on pictures with labels" },
     { "convert", cmd_convert, "ONNX to TFLite and back, and smaller weights" },
-    { "bench", cmd_bench, "measure a model's speed on this machine" },
+    { "bench", cmd_bench, "does this machine keep up, which settings are best, has it changed" },
     { "doctor", cmd_doctor, "what this machine and this build can do" },
 };
 #define N_COMMANDS ((int)(sizeof commands / sizeof commands[0]))
@@ -51,12 +51,8 @@ int main(int argc, char **argv) {
     }
     /* The predecessor was one program without commands: its options mean `run`. */
     if (name[0] == '-') return cmd_run(argc - 1, argv + 1);
-    if (!strcmp(name, "quick_performance_test") || !strcmp(name, "benchmark_performance")) {
-        tool_say("'%s' is 'bench %s' here, which this version does not have yet; 'nextpose run' prints the rates, 'nextpose bench model' times a "
-                 "net", name,
-                 name[0] == 'q' ? "quick" : "pipeline");
-        return EXIT_USAGE;
-    }
+    if (!strcmp(name, "quick_performance_test")) return bench_quick(argc - 2, argv + 2);
+    if (!strcmp(name, "benchmark_performance")) return bench_pipeline(argc - 2, argv + 2);
     for (int i = 0; i < N_COMMANDS; i++) {
         if (!strcmp(name, commands[i].name)) return commands[i].run(argc - 2, argv + 2);
     }

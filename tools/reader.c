@@ -25,7 +25,7 @@ static void wait_for_time(struct reader *r, int64_t pts_ns) {
 /* 0, or below: nobody wants more. */
 static int hand_on(struct reader *r, struct npi_pic *pic, int64_t read_ns) {
     if (r->live) {
-        if (!r->source->info.live) wait_for_time(r, pic->f.pts_ns);
+        if (!r->source->info.live) wait_for_time(r, r->sink.rate > 0 ? (int64_t)((double)r->n_handed++ * 1e9 / r->sink.rate) : pic->f.pts_ns);
         pic->f.captured_ns = npi_io_now_ns();
         return r->sink.send(r->sink.opaque, pic, read_ns, &r->err);
     }

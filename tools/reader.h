@@ -6,7 +6,8 @@
 #include "queue.h"
 
 /* Live mode: each picture is handed on as it comes, on the reader's thread; pic NULL: that was the last one. Takes the reference. Below 0 ends the reading. */
-struct reader_sink { int (*send)(void *opaque, struct npi_pic *pic, int64_t read_ns, struct np_error *err); void *opaque; };
+struct reader_sink { int (*send)(void *opaque, struct npi_pic *pic, int64_t read_ns, struct np_error *err); void *opaque;
+                     double rate; /* a file's frames a second instead of its own time stamps; 0: its own */ };
 
 struct reader {
     struct npi_source *source;
@@ -15,7 +16,7 @@ struct reader {
     struct reader_sink sink;
     int live;
     const atomic_int *stop;
-    int64_t first_pts_ns, first_ns;
+    int64_t first_pts_ns, first_ns, n_handed;
     int end;                  /* after the last frame: NP_EEND, NP_EINTR, or the error in err */
     struct np_error err;
 };

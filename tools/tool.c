@@ -4,6 +4,7 @@
 #include "tool.h"
 
 #include <ctype.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,22 @@ int tool_fail(int exit_code, const struct np_error *e) {
     tool_say("%s", e->message);
     return exit_code;
 }
+
+static atomic_int stop_flag;
+
+static void on_signal(int sig) {
+    if (atomic_fetch_add(&stop_flag, 1) > 0) _exit(EXIT_INTERRUPTED);
+}
+
+const atomic_int *tool_stop_flag(void) {
+    struct sigaction a = { .sa_handler = on_signal };
+    sigemptyset(&a.sa_mask);
+    sigaction(SIGINT, &a, NULL);
+    sigaction(SIGTERM, &a, NULL);
+    return &stop_flag;
+}
+
+int tool_is_terminal(void) { return isatty(STDERR_FILENO); }
 
 int tool_exit_code(int np_code) {
     switch (np_code) {

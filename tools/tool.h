@@ -2,6 +2,8 @@
 /* What the sub-commands share: exit codes, messages, model folders. */
 #ifndef NPI_TOOLS_TOOL_H
 #define NPI_TOOLS_TOOL_H
+#include <stdatomic.h>
+
 #include "io/io.h"
 #include "opts.h"
 
@@ -41,6 +43,10 @@ int tool_preset(struct np_settings *s, const char *text, struct np_error *err);
     { "plugins", 0, OPT_STRING, NULL, 0, 0, NULL, "DIR[:DIR]", "where np_backend_*.so are looked for first", NULL },                  \
     { "cache-dir", 0, OPT_STRING, NULL, 0, 0, NULL, "DIR", "measured times, converted and compiled models [~/.cache/nextpose]", NULL }
 int tool_runtimes(struct np_settings *s, const struct opts *o, struct np_error *err);
+
+/* Catches SIGINT and SIGTERM from now on: the flag counts them, the second one ends the process at once. */
+const atomic_int *tool_stop_flag(void);
+int tool_is_terminal(void); /* stderr is one */
 
 /* The text of /proc/cpuinfo's model name, or "unknown processor". */
 const char *tool_cpu_name(void);

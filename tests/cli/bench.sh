@@ -54,4 +54,36 @@ d = xml.dom.minidom.parseString(svg[0])
 assert len(d.getElementsByTagName("circle")) == 12
 PY
 expect 4 "no .json file" "$NP" bench trend "$T/nowhere"
+
+# The real thing, briefly: one small net on a real clip.
+HOME="$T" XDG_CACHE_HOME= expect 4 "no clip: name one with --input" "$NP" bench quick
+if [ -f "$MODELS/pose_landmark_lite.tflite" ] && [ -f "$CLIPS/tfjs_squats.mp4" ]; then
+    small="--models-dir $MODELS --detector none --model blazepose_lite -i $CLIPS/tfjs_squats.mp4"
+    "$NP" bench quick $small --target-fps 1 --duration 4 --output "$T/quick.json" >"$T/out" 2>"$T/err" || { fail "bench quick: exit code $?"; cat "$T/err"; }
+    grep -qE "^(not )?reached: 1.0 frames/s wanted" "$T/out" || fail "bench quick gives no verdict: $(cat "$T/out")"
+    grep -qE "delay +p50 [0-9.]+, p95" "$T/out" || fail "bench quick tells no delay"
+    expect 0 "" "$NP" bench compare "$T/quick.json" "$T/quick.json"
+    "$NP" bench pipeline $small --axes skip,threads --rounds 2 --duration 1 --output "$T/p.json" --html "$T/p.html" --csv "$T/p.csv" --markdown "$T/p.md" >"$T/out" 2>"$T/err" ||
+        { fail "bench pipeline: exit code $?"; cat "$T/err"; }
+    python3 - "$T" <<'PY' || fail "the files of bench pipeline are not as documented"
+import csv, json, re, sys, xml.dom.minidom
+t = sys.argv[1]
+r = json.load(open(t + "/p.json"))
+assert r["schema"] == "nextpose-bench-1" and r["machine"]["cores"] >= 1 and r["input"]["frames"] == 65, r["input"]
+runs = {x["name"]: x["metrics"] for x in r["runs"]}
+assert {"every frame", "--frame-skip 2", "--frame-skip 5", "--threads 1"} <= set(runs), runs.keys()
+assert all(len(m["processed_fps"]["values"]) == 2 and min(m["processed_fps"]["values"]) > 0 for m in runs.values())
+assert "joint_error_median" in runs["--frame-skip 3"] and "joint_error_median" not in runs["every frame"]
+assert runs["--threads 1"]["joint_error_median"]["values"][0] == 0, "threads do not change joints"
+rows = list(csv.DictReader(open(t + "/p.csv")))
+assert sum(x["run"] == "--threads 1" and x["metric"] == "processed_fps" for x in rows) == 2
+html = open(t + "/p.html").read()
+assert "http" not in html.replace("http://www.w3.org/2000/svg", ""), "the report must be self-contained"
+for svg in re.findall(r"<svg.*?</svg>", html, re.S): xml.dom.minidom.parseString(svg)
+assert len(re.findall("<svg", html)) >= 2
+assert open(t + "/p.md").read().count("\n|") >= len(runs)
+PY
+    expect 2 "none of 'nonsense' is an axis" "$NP" bench pipeline $small --axes nonsense
+    expect 1 "cannot write '$T/nowhere/p.json" "$NP" bench quick $small --target-fps 1 --duration 1 --output "$T/nowhere/p.json" 
+fi
 done_testing

@@ -25,8 +25,8 @@ expect 2 "must be a folder" "$NP" run -i x --format openpose --out -
 expect 2 "would mix" "$NP" run -i x --save-json - --format csv
 expect 2 "two outputs" "$NP" run -i x --save-json a --out a
 expect 2 "unknown command 'rnu'.*did you mean 'run'" "$NP" rnu
-expect 2 "bench quick" "$NP" quick_performance_test --backend tflite
-expect 2 "bench pipeline" "$NP" benchmark_performance --duration 20
+expect 4 "cannot open 'nothere.mp4'" "$NP" quick_performance_test --backend native --target_fps 15 --duration 10 --input nothere.mp4
+expect 4 "cannot open 'nothere.mp4'" "$NP" benchmark_performance --duration 20 --output "$T/r.json" --input nothere.mp4 --models-dir "$T" 
 expect 2 "usage" "$NP" inspect
 expect 2 "usage" "$NP" bench model
 expect 2 "usage" "$NP" models nonsense

@@ -5,6 +5,8 @@
 #include "tools/tool.h"
 
 int bench_model(int argc, char **argv);
+int bench_quick(int argc, char **argv);
+int bench_pipeline(int argc, char **argv);
 int bench_compare(int argc, char **argv);
 int bench_trend(int argc, char **argv);
 

@@ -129,7 +129,27 @@ static void axes(struct npi_outfile *o, const struct plot *p, const struct frame
     for (int i = 0; i < p->n_marks; i++) line(o, px(f, p->mark[i]), TOP, px(f, p->mark[i]), H - BOTTOM, "#c00", "stroke-dasharray=\"4 3\"");
 }
 
-static void draw_series(struct npi_outfile *o, const struct plot_series *s, const struct frame *f, const char *c) {
+/* Where labels stand already; a name that would cover another one is left to the tooltip of its point. */
+struct placed { double x0, x1, y; };
+struct labels { struct placed box[128]; int n; };
+
+static void point_label(struct npi_outfile *o, struct labels *l, double x, double y, const char *text) {
+    static const int dy[] = { -5, 13, 4, -16, 24 };
+    const double width = 6 * (double)strlen(text);
+    const int to_left = x + 6 + width > W - RIGHT;
+    const struct placed at = { to_left ? x - 6 - width : x + 6, to_left ? x - 6 : x + 6 + width, 0 };
+    for (size_t k = 0; k < sizeof dy / sizeof *dy; k++) {
+        int hit = y + dy[k] < TOP || l->n == 128;
+        for (int i = 0; i < l->n && !hit; i++) hit = at.x0 < l->box[i].x1 && l->box[i].x0 < at.x1 && fabs(l->box[i].y - y - dy[k]) < 11;
+        if (hit) continue;
+        l->box[l->n] = at;
+        l->box[l->n++].y = y + dy[k];
+        label(o, to_left ? at.x1 : at.x0, y + dy[k], to_left ? "end" : "start", "s", text);
+        return;
+    }
+}
+
+static void draw_series(struct npi_outfile *o, const struct plot_series *s, const struct frame *f, const char *c, struct labels *names) {
     if (s->style != PLOT_POINTS && s->n > 1) {
         npi_out_str(o, "<polyline fill=\"none\" stroke-width=\"1.8\" stroke=\"");
         npi_out_str(o, c);
@@ -151,9 +171,14 @@ static void draw_series(struct npi_outfile *o, const struct plot_series *s, cons
         num(o, "\" cy=\"", y);
         npi_out_str(o, "\" fill=\"");
         npi_out_str(o, c);
-        npi_out_str(o, "\"/>");
-        const int to_left = x > W - 160; /* long names stay inside */
-        if (s->label && s->label[i]) label(o, x + (to_left ? -6 : 6), y - 5, to_left ? "end" : "start", "s", s->label[i]);
+        npi_out_str(o, "\">");
+        if (s->label && s->label[i]) {
+            npi_out_str(o, "<title>");
+            plot_text(o, s->label[i]);
+            npi_out_str(o, "</title>");
+        }
+        npi_out_str(o, "</circle>");
+        if (s->label && s->label[i]) point_label(o, names, x, y, s->label[i]);
     }
 }
 
@@ -175,12 +200,13 @@ static void legend(struct npi_outfile *o, const char *const *name, int n, double
 
 void plot_svg(struct npi_outfile *o, const struct plot *p) {
     struct frame f;
+    struct labels names = { .n = 0 };
     const char *name[N_COLOURS];
     int n = 0;
     if (!bounds(p, &f)) return;
     head(o, p->title, H);
     axes(o, p, &f);
-    for (int s = 0; s < p->n_series; s++) draw_series(o, &p->series[s], &f, colour[s % N_COLOURS]);
+    for (int s = 0; s < p->n_series; s++) draw_series(o, &p->series[s], &f, colour[s % N_COLOURS], &names);
     for (int s = 0; s < p->n_series && n < N_COLOURS; s++)
         if (p->series[s].name) name[n++] = p->series[s].name;
     if (n == p->n_series) legend(o, name, n, H - 6);
