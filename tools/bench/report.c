@@ -65,7 +65,7 @@ void bench_report_text(const struct bench_result *r, FILE *f) {
 int bench_report_markdown(const struct bench_result *r, const char *path, struct np_error *err) {
     struct npi_outfile o;
     char b[64];
-    const int e = npi_out_open(&o, path, err);
+    const int e = npi_out_open(&o, path, NULL, err);
     if (e < 0) return e;
     const char *const head[] = { r->subject, " ", r->version, ", ", r->date, ", ", r->cpu, ", input ", r->input_name, "\n\n| setting |" };
     for (size_t i = 0; i < sizeof head / sizeof *head; i++) npi_out_str(&o, head[i]);
@@ -102,7 +102,7 @@ static void csv_text(struct npi_outfile *o, const char *s) {
 
 int bench_report_csv(const struct bench_result *r, const char *path, struct np_error *err) {
     struct npi_outfile o;
-    const int e = npi_out_open(&o, path, err);
+    const int e = npi_out_open(&o, path, NULL, err);
     if (e < 0) return e;
     npi_out_str(&o, "run,metric,unit,round,value\n");
     for (int i = 0; i < r->n_runs; i++)
@@ -234,7 +234,7 @@ static void table(struct npi_outfile *o, const struct bench_result *r) {
 
 int bench_report_html(const struct bench_suite *s, const struct bench_result *r, const char *path, struct np_error *err) {
     struct npi_outfile o;
-    const int e = npi_out_open(&o, path, err);
+    const int e = npi_out_open(&o, path, NULL, err);
     if (e < 0) return e;
     npi_out_str(&o, "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>NextPose: bench pipeline</title>\n"
                     "<style>body{font-family:sans-serif;max-width:960px;margin:2em auto;padding:0 1em;color:#222}table{border-collapse:collapse;font-size:13px}"
