@@ -30,6 +30,7 @@ static const struct opt_def pipeline_opts[] = {
     { "backend", 0, OPT_CHOICE, "auto", 0, 0, "auto|native|onnx|tflite|openvino|torch:ort:litert:pytorch", "NAME", "as in run", NULL },
     { "threads", 't', OPT_INT, NULL, 1, 64, NULL, "N", "as in run", NULL },
     { "isa", 0, OPT_STRING, NULL, 0, 0, NULL, "LEVEL", "as in run", NULL },
+    TOOL_RUNTIME_OPTS,
     { NULL, 0, 0, NULL, 0, 0, NULL, NULL, NULL, NULL },
 };
 
@@ -262,6 +263,9 @@ static int pipeline(const struct opts *o) {
     static char dirs[8192], clip[4200];
     struct np_error e = { 0 };
     struct bench_result result = { 0 };
+    static const char *const files[] = { "output", "html", "markdown", "csv" };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (bench_can_write(opt_str(o, files[i]), &e) < 0) return tool_fail(EXIT_RUNTIME, &e);
     s.input = opt_str(o, "input");
     if (!s.input && tool_demo_clip(clip, sizeof clip, &e) < 0) return tool_fail(EXIT_INPUT, &e);
     if (!s.input) s.input = clip;
@@ -269,6 +273,7 @@ static int pipeline(const struct opts *o) {
     tool_models_dirs(dirs, sizeof dirs, opt_str(o, "models-dir"));
     np_settings_default(&s.base);
     s.base.models_dir = dirs;
+    if (tool_runtimes(&s.base, o, &e) < 0) return tool_fail(EXIT_USAGE, &e);
     s.base.detector = opt_str(o, "detector");
     s.base.model = opt_str(o, "model");
     s.base.backend = opt_str(o, "backend");

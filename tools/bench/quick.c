@@ -23,6 +23,7 @@ static const struct opt_def quick_opts[] = {
     { "max-persons", 0, OPT_INT, NULL, 1, 64, NULL, "N", "as in run", NULL },
     { "threads", 't', OPT_INT, NULL, 1, 64, NULL, "N", "as in run", NULL },
     { "output", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "results as JSON, for bench compare and bench trend", NULL },
+    TOOL_RUNTIME_OPTS,
     { NULL, 0, 0, NULL, 0, 0, NULL, NULL, NULL, NULL },
 };
 
@@ -64,11 +65,13 @@ static int quick(const struct opts *o) {
     struct bench_result result;
     const double seconds = opt_float(o, "duration");
     struct bench_setup b = { .input = opt_str(o, "input"), .warmup_s = fmin(1, seconds / 10), .stop = tool_stop_flag() };
+    if (bench_can_write(opt_str(o, "output"), &e) < 0) return tool_fail(EXIT_RUNTIME, &e);
     if (!b.input && tool_demo_clip(clip, sizeof clip, &e) < 0) return tool_fail(EXIT_INPUT, &e);
     if (!b.input) b.input = clip;
     np_settings_default(&b.s);
     tool_models_dirs(dirs, sizeof dirs, opt_str(o, "models-dir"));
     b.s.models_dir = dirs;
+    if (tool_runtimes(&b.s, o, &e) < 0) return tool_fail(EXIT_USAGE, &e);
     b.s.detector = opt_str(o, "detector");
     b.s.model = opt_str(o, "model");
     b.s.backend = opt_str(o, "backend");

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "result.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -186,6 +187,17 @@ int bench_result_load(struct bench_result *r, const char *path, struct np_error 
     if (e == 0) e = bench_result_parse(r, data, size, path, err);
     free(data);
     return e;
+}
+
+int bench_can_write(const char *path, struct np_error *err) {
+    char beside[4096];
+    if (!path || !strcmp(path, "-")) return 0;
+    snprintf(beside, sizeof beside, "%.4090s.part", path);
+    FILE *const f = fopen(beside, "wb");
+    if (!f) return npi_io_fail(err, NP_EIO, "cannot write '%s': %s", path, strerror(errno));
+    fclose(f);
+    unlink(beside);
+    return 0;
 }
 
 static void put(struct npi_outfile *o, const char *before, const char *value) {

@@ -43,5 +43,7 @@ int bench_result_load(struct bench_result *r, const char *path, struct np_error 
 int bench_result_parse(struct bench_result *r, const char *text, size_t size, const char *path, struct np_error *err);
 /* Whole or not at all: written beside and renamed. "-": standard output. */
 int bench_result_save(const struct bench_result *r, const char *path, struct np_error *err);
+/* Whether a file can be made there, asked before minutes are spent on what goes into it. NULL and "-" are fine. */
+int bench_can_write(const char *path, struct np_error *err);
 void bench_result_free(struct bench_result *r);
 #endif
