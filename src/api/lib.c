@@ -4,10 +4,8 @@
 #include "base/mem.h"
 #include "cpu/cpu.h"
 #include "nextpose/nextpose.h"
-#include "pipe/choose.h"
+#include "api/tuner.h"
 #include "pipe/still.h"
-#include "tune/hardware.h"
-#include "tune/preset.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -25,8 +23,7 @@ struct np_context {
     struct npi_pipe_params pipe_params;
     struct npi_still *still;    /* opened when it is first asked for */
     struct np_context_info info;
-    struct np_hardware hw;
-    struct npi_preset tuned;
+    struct npi_tuner tuner;
     char asked[256];
     struct kept { struct kept *next; char text[]; } *kept;
     pthread_mutex_t lock;       /* of kept */
@@ -96,15 +93,13 @@ static void say_fallback(struct np_context *c) {
 }
 
 static int open_nets(struct np_context *c, const struct np_settings *s, const char *isa, struct np_error *err) {
-    /* File mode runs a net on one thread a worker, the other modes on all. */
-    const struct npi_wish w = { .backend = s->backend, .device = s->device, .precision = s->precision, .options = s->backend_options, .strict = s->strict,
-                                .threads = s->mode == NP_MODE_FILE ? 1 : npi_preset_int(&c->tuned, NPI_KEY_THREADS), .run_timeout_ms = s->backend_timeout_ms,
-                                .cache_dir = s->cache_dir, .search = s->runtime_search };
+    struct npi_wish w;
+    npi_tuner_wish(&c->tuner, &w);
     const char *det = s->detector ? s->detector : NPI_DEFAULT_DETECTOR, *pose = s->model ? s->model : NPI_DEFAULT_POSE;
     int r = 0;
     if (strcmp(det, "none")) {
         /* A preset sizes our own default; a detector that was named keeps the size of its file unless it is told otherwise. */
-        const int side = s->detector_size ? s->detector_size : s->detector ? 0 : npi_preset_int(&c->tuned, NPI_KEY_DETECTOR_SIZE);
+        const int side = s->detector_size ? s->detector_size : s->detector ? 0 : npi_preset_int(&c->tuner.preset, NPI_KEY_DETECTOR_SIZE);
         if ((r = npi_net_open_on(&c->det, det, s->models_dir, isa, side, s->detector_size != 0, &w, &c->log, err)) < 0) return r;
         c->has_det = 1;
         if (c->det.card.task == NPI_TASK_POSE) return npi_fail(err, NP_EINVAL, "detector: %s is a pose net that needs a box; give it as model", det);
@@ -119,30 +114,7 @@ static int open_nets(struct np_context *c, const struct np_settings *s, const ch
     return 0;
 }
 
-/* The preset, what the machine is, what was asked for: the values in force. GPUs are not looked for: no runtime of this build could use one. */
-static int tune(struct np_context *c, const struct np_settings *s, struct np_error *err) {
-    npi_hardware_probe(&c->hw, &(struct npi_hardware_probe){ .root = "", .skip_gpus = 1 });
-    return npi_preset_resolve(&c->tuned, s, &c->hw, err);
-}
-
 static float thr(float set, float card) { return set >= 0 ? set : card; }
-
-/* What moves while running, to begin with. */
-static struct np_knobs first_knobs(const struct np_context *c) {
-    const struct npi_preset *const t = &c->tuned;
-    const struct npi_net_in *const in = &c->det.in;
-    return (struct np_knobs){ .frame_skip = npi_preset_int(t, NPI_KEY_FRAME_SKIP), .detection_freq = npi_preset_int(t, NPI_KEY_DETECTION_FREQ),
-                              .detector_size = c->has_det ? (in->width > in->height ? in->width : in->height) : 0, .batch_size = npi_preset_int(t, NPI_KEY_BATCH_SIZE),
-                              .max_persons = npi_preset_int(t, NPI_KEY_MAX_PERSONS), .draw_every = npi_preset_int(t, NPI_KEY_DRAW_EVERY) };
-}
-
-/* As many people as the controller may ever serve. */
-static int persons_room(const struct npi_preset *t) {
-    const struct npi_value *const v = &t->v[NPI_KEY_MAX_PERSONS];
-    return (int)(v->hi > v->start ? v->hi : v->start);
-}
-
-static int64_t seconds_ns(const struct np_context *c, int key) { return (int64_t)(c->tuned.v[key].start * 1e9); }
 
 int np_open(struct np_context **out, const struct np_settings *s, struct np_error *err) {
     if (!out || !s) return npi_fail(err, NP_EINVAL, "np_open: NULL argument");
@@ -155,13 +127,13 @@ int np_open(struct np_context **out, const struct np_settings *s, struct np_erro
     c->log = s->logger;
     pthread_mutex_init(&c->lock, NULL);
     snprintf(c->asked, sizeof c->asked, "%s", s->backend && *s->backend ? s->backend : "auto");
-    if ((r = tune(c, s, err)) < 0 || (r = np_runtime_check(s->runtime_search, s->backend && *s->backend ? s->backend : "auto", err)) < 0 || (r = open_nets(c, s, s->isa, err)) < 0) goto fail;
+    if ((r = npi_tuner_open(&c->tuner, s, err)) < 0 || (r = np_runtime_check(s->runtime_search, s->backend && *s->backend ? s->backend : "auto", err)) < 0 || (r = open_nets(c, s, s->isa, err)) < 0) goto fail;
 
     say_fallback(c);
     struct np_context_info *const i = &c->info;
     const struct npi_card *d = &c->det.card, *p = c->has_pose ? &c->pose.card : d;
-    *i = (struct np_context_info){ .detector_id = c->has_det ? d->id : "none", .model_id = c->has_pose ? p->id : "none", .isa = npi_cpu_level_name(cpu), .threads = npi_preset_int(&c->tuned, NPI_KEY_THREADS) };
-    i->max_persons = npi_preset_int(&c->tuned, NPI_KEY_MAX_PERSONS);
+    *i = (struct np_context_info){ .detector_id = c->has_det ? d->id : "none", .model_id = c->has_pose ? p->id : "none", .isa = npi_cpu_level_name(cpu), .threads = npi_preset_int(&c->tuner.preset, NPI_KEY_THREADS) };
+    i->max_persons = npi_preset_int(&c->tuner.preset, NPI_KEY_MAX_PERSONS);
     i->bbox_thr = thr(s->bbox_thr, c->has_det ? d->bbox_thr : 0);
     i->nms_thr = thr(s->nms_thr, c->has_det ? d->nms_thr : 1);
     i->kpt_thr = thr(s->kpt_thr, p->kpt_thr);
@@ -174,11 +146,12 @@ int np_open(struct np_context **out, const struct np_settings *s, struct np_erro
         r = npi_fail(err, NP_EMODEL, "the card of %s names a keypoint set that does not exist: %s", c->has_pose ? c->pose.path : c->det.path, set);
         goto fail;
     }
-    const struct npi_pipe_params pp = {
-        .det = c->has_det ? &c->det : NULL, .pose = c->has_pose ? &c->pose : NULL, .set = i->set, .cpu = cpu, .threads = i->threads, .mode = s->mode,
-        .pose_passes = npi_preset_int(&c->tuned, NPI_KEY_POSE_PASSES), .persons_room = persons_room(&c->tuned), .bbox_thr = i->bbox_thr, .nms_thr = i->nms_thr,
-        .knobs = first_knobs(c), .detection_timeout_ns = seconds_ns(c, NPI_KEY_DETECTION_TIMEOUT_S), .pose_timeout_ns = seconds_ns(c, NPI_KEY_POSE_TIMEOUT_S),
-        .max_delay_ms = s->mode == NP_MODE_LIVE ? (float)c->tuned.v[NPI_KEY_MAX_DELAY_MS].start : 0, .keep_frames = s->keep_frames, .log = c->log };
+    npi_tuner_nets(&c->tuner, c->has_det ? &c->det : NULL, c->has_pose ? &c->pose : NULL);
+    struct npi_pipe_params pp = {
+        .det = c->tuner.det, .pose = c->tuner.pose, .set = i->set, .cpu = cpu, .threads = i->threads, .mode = s->mode,
+        .pose_passes = npi_preset_int(&c->tuner.preset, NPI_KEY_POSE_PASSES), .persons_room = c->tuner.persons_room, .bbox_thr = i->bbox_thr, .nms_thr = i->nms_thr,
+        .keep_frames = s->keep_frames, .log = c->log, .nets = { npi_tuner_open_net, &c->tuner } };
+    npi_tuner_tuning(&c->tuner, &pp.tuning);
     c->pipe_params = pp;
     if ((r = npi_pipe_open(&c->pipe, &pp, err)) < 0) goto fail;
     if (c->has_det) i->weights_bytes += npi_net_weights(&c->det);
@@ -202,6 +175,7 @@ void np_close(struct np_context **c) {
         npi_free(k);
     }
     pthread_mutex_destroy(&(*c)->lock);
+    npi_tuner_close(&(*c)->tuner);
     npi_free(*c);
     *c = NULL;
 }
@@ -259,5 +233,5 @@ void np_context_stats(struct np_context *c, struct np_stats *out) {
 void np_context_report(struct np_context *c, int stage, double ms, double wait_ms) { npi_pipe_report(c->pipe, stage, ms, wait_ms); }
 void np_context_dropped(struct np_context *c, int64_t n) { npi_pipe_dropped(c->pipe, n); }
 int np_context_adjust(struct np_context *c, const char *name, const char *value, struct np_error *err) {
-    return c && name && value ? npi_pipe_adjust(c->pipe, name, value, err) : npi_fail(err, NP_EINVAL, "np_context_adjust: NULL argument");
+    return c && name && value ? npi_tuner_adjust(&c->tuner, c->pipe, name, value, err) : npi_fail(err, NP_EINVAL, "np_context_adjust: NULL argument");
 }

@@ -5,7 +5,7 @@
  *   boxes of the detector ── tracker update ── ids ──┐
  *   no detection: tracks, moved to now ──────────────┴── each person: infer, or propagate from the pose cache
  *
- * Somebody who came or got lost: the frame is detected after all, out of turn.
+ * Somebody who came or got lost: the frame is detected after all, once between two turns of the detector.
  * A person is inferred when it is the frame's turn, when there is no pose of it yet (somebody new costs no stall: the rest goes on being
  * propagated), or when the last one would be older than pose_timeout. */
 #include <string.h>
@@ -103,7 +103,7 @@ static void decide_fates(struct npi_pipe *p, struct npi_slot *s, int n, int *exp
     if (shared) share_budget(p, s, n, turn);
     for (int i = 0; i < n; i++) {
         struct npi_memo *const m = npi_memo(p, s->person[i].id);
-        const int known = m->asked_ns >= 0, fresh = known && s->t_ns - m->asked_ns <= p->p.pose_timeout_ns;
+        const int known = m->asked_ns >= 0, fresh = known && s->t_ns - m->asked_ns <= p->tuning.pose_timeout_ns;
         s->fate[i] = !turn[i] && fresh ? NPI_FATE_PROPAGATE : NPI_FATE_INFER;
         if (s->fate[i] == NPI_FATE_PROPAGATE) continue;
         *expired += !turn[i] && known;
@@ -116,8 +116,9 @@ int npi_associate(struct npi_pipe *p, uint64_t seq, struct npi_slot *s) {
     const int detected = s->detect && !s->detect_failed;
     int expired = 0;
     feed_tracker(p, seq);
-    if (!s->detect && npi_tracker_wants_detection(p->tracker)) {
-        s->detect = 1;
+    if (s->detect && !s->extra) p->extra_spent = 0;
+    if (!s->detect && !p->extra_spent && npi_tracker_wants_detection(p->tracker)) {
+        p->extra_spent = s->detect = s->extra = 1;
         return 0;
     }
     const int n = chosen(p, s, detected ? by_detection(p, s) : by_tracks(p, s));

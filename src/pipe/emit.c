@@ -36,7 +36,7 @@ static int propagate(struct npi_pipe *p, const struct npi_memo *m, uint64_t seq,
     const int64_t age = s->t_ns - m->t_ns;
     q->pose_source = NP_POSE_NONE;
     q->n_keypoints = 0;
-    if (!m->has_pose || age > p->p.pose_timeout_ns) return 0;
+    if (!m->has_pose || age > p->tuning.pose_timeout_ns) return 0;
     const float dx = q->box.x + q->box.w / 2 - m->pose.box.x - m->pose.box.w / 2, dy = q->box.y + q->box.h / 2 - m->pose.box.y - m->pose.box.h / 2;
     q->pose_source = NP_POSE_PROPAGATED;
     q->pose_score = m->pose.pose_score;
@@ -90,7 +90,7 @@ void npi_emit(struct npi_pipe *p, uint64_t seq, struct npi_slot *s) {
     r->pose_ms = (float)s->pose_ns / 1e6f;
     r->total_ms = (float)(now - s->sent_ns) / 1e6f;
     r->delay_ms = (float)(now - s->frame.captured_ns) / 1e6f;
-    const struct npi_meter_frame note = { .delay_ms = r->delay_ms, .max_delay_ms = p->p.max_delay_ms, .persons = r->n_persons, .inferred = r->inferred,
+    const struct npi_meter_frame note = { .delay_ms = r->delay_ms, .max_delay_ms = p->p.mode == NP_MODE_LIVE ? (float)p->tuning.c.max_delay_ms : 0, .persons = r->n_persons, .inferred = r->inferred,
                                           .propagated = propagated > 0, .failed = failed };
     npi_meter_emitted(&p->meter, &note);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "tune/controller.h"
 
 void npi_meter_init(struct npi_meter *m, int n_lanes) {
     memset(m, 0, sizeof *m);
@@ -40,6 +41,7 @@ void npi_meter_stage(struct npi_meter *m, int stage, int64_t ns, int64_t max_ns,
     b->stage[stage].runs += runs;
     if (max_ns > b->stage[stage].max_ns) b->stage[stage].max_ns = max_ns;
     m->runs[stage] += runs;
+    m->total_ns[stage] += ns;
     if (stage == NP_STAGE_POSE) m->n_inferences += runs;
     pthread_mutex_unlock(&m->lock);
 }
@@ -71,6 +73,8 @@ void npi_meter_emitted(struct npi_meter *m, const struct npi_meter_frame *f) {
     b->inferred += f->inferred;
     b->persons += f->persons;
     m->n_processed++;
+    m->n_persons += f->persons;
+    if (f->delay_ms > m->delay_max_ms) m->delay_max_ms = f->delay_ms;
     m->n_inferred += f->inferred;
     m->n_propagated += f->propagated;
     m->n_failed += f->failed;
@@ -94,6 +98,24 @@ void npi_meter_caches(struct npi_meter *m, int detection_hit, int detection_miss
     m->pose_hits += pose_hits;
     m->pose_misses += pose_misses;
     m->cache_expired += expired;
+    pthread_mutex_unlock(&m->lock);
+}
+
+void npi_meter_inside(struct npi_meter *m, int64_t ns) {
+    pthread_mutex_lock(&m->lock);
+    m->inside_ns += ns;
+    pthread_mutex_unlock(&m->lock);
+}
+
+void npi_meter_load(struct npi_meter *m, struct npi_load *out) {
+    pthread_mutex_lock(&m->lock);
+    *out = (struct npi_load){ .n_offered = m->n_read, .n_processed = m->n_processed, .n_inferences = m->n_inferences, .n_persons = m->n_persons,
+                              .busy_ms = (double)m->inside_ns * 1e-6, .delay_max_ms = (double)m->delay_max_ms };
+    for (int k = 0; k < NP_STAGE_COUNT; k++) {
+        out->stage_ms[k] = (double)m->total_ns[k] * 1e-6;
+        out->stage_runs[k] = m->runs[k];
+    }
+    m->delay_max_ms = 0;
     pthread_mutex_unlock(&m->lock);
 }
 

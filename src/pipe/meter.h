@@ -28,7 +28,8 @@ struct npi_meter {
     int at;                               /* bucket of now */
     struct { int64_t t_ns; float ms; } delay[NPI_METER_DELAYS];
     unsigned n_delays;
-    int64_t runs[NP_STAGE_COUNT];
+    int64_t runs[NP_STAGE_COUNT], total_ns[NP_STAGE_COUNT], n_persons, inside_ns;
+    float delay_max_ms;                   /* since npi_meter_load was last called */
     int64_t n_read, n_dropped, n_displayed, n_processed, n_inferred, n_propagated, n_late, n_failed, n_inferences;
     int64_t detection_hits, detection_misses, pose_hits, pose_misses, cache_expired;
     struct npi_probe probe;
@@ -52,6 +53,11 @@ void npi_meter_emitted(struct npi_meter *m, const struct npi_meter_frame *f);
 void npi_meter_displayed(struct npi_meter *m);
 /* Detection cache: hit 1 or 0; pose cache: people; expired: entries that were too old. */
 void npi_meter_caches(struct npi_meter *m, int detection_hit, int detection_miss, int pose_hits, int pose_misses, int expired);
+/* At least one frame was inside for so long. */
+void npi_meter_inside(struct npi_meter *m, int64_t ns);
+/* Sums since open, for the controller. */
+struct npi_load;
+void npi_meter_load(struct npi_meter *m, struct npi_load *out);
 /* All of np_stats but knobs, suggestions, backends and moves. */
 void npi_meter_read(struct npi_meter *m, struct np_stats *out);
 #endif

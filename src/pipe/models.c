@@ -272,6 +272,12 @@ void npi_net_close(struct npi_net *n) {
     npi_choice_free(&n->choice);
 }
 
+int npi_net_there(const char *id, const char *dirs) {
+    const struct npi_card *const c = npi_card_builtin(id);
+    char path[512];
+    return c && find_in_dirs(path, sizeof path, c, dirs);
+}
+
 size_t npi_net_weights(const struct npi_net *n) {
     size_t bytes = 0;
     for (int i = 0; i < NPI_LINEUP_MAX; i++) {

@@ -36,6 +36,8 @@ struct npi_wish;
 int npi_net_open_on(struct npi_net *out, const char *name, const char *dirs, const char *isa, int side, int must, const struct npi_wish *w, const struct np_logger *log,
                     struct np_error *err);
 void npi_net_close(struct npi_net *n);
+/* 1: the file of the built-in card `id` lies in one of `dirs`. */
+int npi_net_there(const char *id, const char *dirs);
 /* Weights of our own engine, packed; 0: another runtime has them. */
 size_t npi_net_weights(const struct npi_net *n);
 /* Of models.c, for choose.c: the card from the tensors; the face of an engine; a size of which the longer side is `side`, in proportion. */

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "pipe/priv.h"
+#include "tune/advice.h"
 
 /* Live mode: frames in flight that keep a lane busy. One until threads are many: a frame alone on all threads comes out soonest, but nets split over
  * more than about four threads gain little, so that several frames at once are then the better use. */
@@ -71,17 +72,14 @@ int npi_pipe_open(struct npi_pipe **out, const struct npi_pipe_params *params, s
     pthread_condattr_t monotonic;
     p->p = *params;
     if (p->p.persons_room > NPI_MAX_PERSONS) p->p.persons_room = NPI_MAX_PERSONS;
-    p->knobs = p->p.knobs;
-    p->det[0] = p->p.det;
-    p->pose[0] = p->p.pose;
-    p->n_det = p->p.det != NULL;
-    p->n_pose = p->p.pose != NULL;
+    p->tuning = p->p.tuning;
     pthread_mutex_init(&p->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&p->work, NULL);
     pthread_cond_init(&p->done, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    npi_adapt_open(p);
     const int threads = p->p.threads < 1 ? 1 : p->p.threads > NPI_MAX_THREADS ? NPI_MAX_THREADS : p->p.threads;
     npi_meter_init(&p->meter, p->p.mode == NP_MODE_FILE ? threads : p->p.mode == NP_MODE_LIVE ? live_lanes(threads) : 1);
     int r = open_lanes(p, threads, err);
@@ -100,8 +98,10 @@ void npi_pipe_close(struct npi_pipe **pp) {
     pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);
     for (int i = 0; i < p->n_threads; i++) pthread_join(p->lane[i].thread, NULL);
+    npi_adapt_close(p);
     for (int i = 0; i < p->n_workers; i++) npi_worker_close(&p->worker[i]);
     for (int i = 0; i < p->n_lanes; i++) np_pool_free(&p->lane[i].pool);
+    npi_adapt_free(p);
     for (int i = 0; p->slot && i < p->n_slots; i++) {
         npi_slot_drop_frame(&p->slot[i]);
         npi_free(p->slot[i].person);
@@ -126,10 +126,28 @@ size_t npi_pipe_arena_bytes(const struct npi_pipe *p) {
     return n;
 }
 
+static void backend_of(const struct npi_net *net, char name[32], int64_t *switches) {
+    struct npi_lineup_info i;
+    if (!net) return;
+    npi_lineup_info(net->lineup, &i);
+    memcpy(name, i.used, 32);
+    *switches += i.n_switches;
+}
+
 void npi_pipe_stats(struct npi_pipe *p, struct np_stats *out) {
     npi_meter_read(&p->meter, out);
-    npi_pipe_knobs(p, &out->knobs);
-    out->max_delay_ms = p->p.max_delay_ms;
+    pthread_mutex_lock(&p->lock);
+    const struct npi_tuning t = p->tuning;
+    const int i_det = p->adapt.det_now, i_pose = p->adapt.pose_now;
+    out->knobs = p->knobs;
+    out->max_delay_ms = t.c.max_delay_ms;
+    memcpy(out->last_move, p->adapt.last_move, sizeof out->last_move);
+    pthread_mutex_unlock(&p->lock);
+    backend_of(i_det ? &p->adapt.det[i_det] : p->p.det, out->backend_detector, &out->n_switches);
+    backend_of(i_pose ? &p->adapt.pose[i_pose] : p->p.pose, out->backend_pose, &out->n_switches);
+    const struct npi_advice_params a = { .mode = p->p.mode, .adapting = t.adapt, .c = &t.c, .processors = np_cpu_count(), .draws = out->stage[NP_STAGE_DRAW].runs > 0,
+                                         .variant_id = { p->p.pose ? p->p.pose->card.id : NULL, p->p.pose ? npi_smaller_net(p->p.pose->card.id) : NULL } };
+    npi_advise(out, &a);
 }
 
 void npi_pipe_report(struct npi_pipe *p, int stage, double ms, double wait_ms) {
@@ -144,11 +162,5 @@ void npi_pipe_dropped(struct npi_pipe *p, int64_t n) {
 void npi_pipe_knobs(struct npi_pipe *p, struct np_knobs *out) {
     pthread_mutex_lock(&p->lock);
     *out = p->knobs;
-    pthread_mutex_unlock(&p->lock);
-}
-
-void npi_pipe_turn(struct npi_pipe *p, const struct np_knobs *k) {
-    pthread_mutex_lock(&p->lock);
-    p->knobs = *k;
     pthread_mutex_unlock(&p->lock);
 }

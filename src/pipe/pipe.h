@@ -15,11 +15,22 @@
 #include "nextpose/stats.h"
 #include "nextpose/types.h"
 #include "pipe/infer.h"
+#include "tune/controller.h"
 
 #define NPI_MAX_PERSONS 64
 
 /* Lets a test make the n-th call of a stage fail: 1 fails it. NULL outside of tests. */
 struct npi_fault_hook { int (*fail)(void *opaque, int stage); void *opaque; };
+
+/* Opens, while the pipe runs, the detector with another input side (side > 0) or a smaller pose net (variant > 0). Called on a thread of its own. */
+struct npi_net_source { int (*open)(void *opaque, int side, int variant, struct npi_net *out, struct np_error *err); void *opaque; };
+
+/* What can change while running: from a preset and what was asked for. */
+struct npi_tuning {
+    struct npi_controller_params c;        /* start: the knobs where nothing adapts; bounds, targets, sizes and variants for the controller */
+    int adapt;                             /* 1: the controller moves the knobs (live mode) */
+    int64_t detection_timeout_ns, pose_timeout_ns;
+};
 
 struct npi_pipe;
 struct npi_pipe_params {
@@ -29,9 +40,8 @@ struct npi_pipe_params {
     int threads, mode, pose_passes;
     int persons_room;                      /* people a frame at most, whatever the knobs say; memory is made for them */
     float bbox_thr, nms_thr;
-    struct np_knobs knobs;                 /* to begin with */
-    int64_t detection_timeout_ns, pose_timeout_ns;
-    float max_delay_ms;                    /* 0: none */
+    struct npi_tuning tuning;
+    struct npi_net_source nets;            /* open NULL: only those above */
     int keep_frames;                       /* 1: pixels live until the result is released */
     struct np_logger log;
     struct npi_fault_hook fault;
@@ -46,10 +56,8 @@ void npi_pipe_release(struct npi_pipe *p, const struct np_result *r);
 void npi_pipe_stats(struct npi_pipe *p, struct np_stats *out);
 void npi_pipe_report(struct npi_pipe *p, int stage, double ms, double wait_ms);
 void npi_pipe_dropped(struct npi_pipe *p, int64_t n);
-/* The knobs in use, and new ones for the frames that are sent from now on. Any thread. */
-void npi_pipe_knobs(struct npi_pipe *p, struct np_knobs *out);
-void npi_pipe_turn(struct npi_pipe *p, const struct np_knobs *k);
-/* As np_context_adjust. */
-int npi_pipe_adjust(struct npi_pipe *p, const char *name, const char *value, struct np_error *err);
+/* New targets, bounds and knobs for the frames that are taken in from now on. Any thread. */
+void npi_pipe_retune(struct npi_pipe *p, const struct npi_tuning *t);
+void npi_pipe_knobs(struct npi_pipe *p, struct np_knobs *out); /* in use */
 size_t npi_pipe_arena_bytes(const struct npi_pipe *p);
 #endif

@@ -34,6 +34,7 @@ struct npi_slot {
     int n_found;                       /* boxes in person[], before association */
     /* settled when the frame is taken in, from counters and time stamps alone */
     int detect, infer_all;             /* the detector's, the pose net's turn */
+    int extra;                         /* detected out of turn, because the tracker wanted it */
     int det, pose;                     /* which nets */
     struct np_knobs knobs;
     int64_t t_ns;                      /* time of the picture, always growing */
@@ -67,11 +68,26 @@ struct npi_lane {
     pthread_t thread;
 };
 
+/* The controller and the nets that it changes among (adapt.c). Under the lock, but for what is said to be of one thread. */
+struct npi_adapt {
+    struct npi_controller c;           /* of the thread that advances */
+    int64_t last_tick_ns;              /* likewise */
+    int rebound;                       /* new parameters are in p->tuning.c */
+    int64_t n_moves;
+    char last_move[160];
+    int det_side[NPI_MAX_NETS], n_det, n_pose; /* ready to be used: [0] from open, the others opened by the thread below */
+    int det_now, pose_now;             /* for the next frame that is taken in */
+    int want_side, want_variant;       /* to be opened; 0: nothing */
+    pthread_t thread; int has_thread;
+    pthread_cond_t wake;
+    struct npi_net det[NPI_MAX_NETS], pose[NPI_MAX_NETS]; /* [1..], owned */
+    int n_bad_poses;                   /* failed or endless inferences in a row */
+};
+
 struct npi_pipe {
     struct npi_pipe_params p;
-    const struct npi_net *det[NPI_MAX_NETS], *pose[NPI_MAX_NETS];
-    int n_det, n_pose;                 /* ready to be used */
-    int det_now, pose_now;             /* for the next frame that is taken in */
+    struct npi_tuning tuning;          /* in force */
+    struct npi_adapt adapt;
     struct npi_worker worker[NPI_MAX_THREADS];
     int n_workers;
     struct npi_lane lane[NPI_MAX_LANES];
@@ -81,6 +97,7 @@ struct npi_pipe {
     struct npi_slot *slot; int n_slots;
     uint64_t sent, planned, emitted, got; /* sequence numbers; slot of s is s % n_slots */
     int advancing;                     /* a thread is in the in-order stages */
+    int64_t busy_since_ns;             /* a frame is inside since then; 0: none is */
     int flushed, quit;
     /* live mode: the newest frame, not yet taken in */
     struct np_frame waiting; int has_waiting; int64_t waiting_ns;
@@ -90,6 +107,7 @@ struct npi_pipe {
     int64_t last_t_ns, last_detect_ns;
     /* in-order stages only */
     struct npi_tracker *tracker;
+    int extra_spent;                   /* the one detection out of turn since the last regular one */
     struct npi_feed *feed; int n_feeds; uint64_t fed; /* poses of frames before `fed` are in the tracker */
     struct npi_memo *memo; int n_memos; uint64_t memo_uses;
     struct npi_meter meter;
@@ -116,6 +134,17 @@ int npi_associate(struct npi_pipe *p, uint64_t seq, struct npi_slot *s);
 /* --- emit.c: in order --- */
 void npi_emit(struct npi_pipe *p, uint64_t seq, struct npi_slot *s);
 struct npi_memo *npi_memo(struct npi_pipe *p, int id); /* finds or makes */
+
+/* --- adapt.c --- */
+void npi_adapt_open(struct npi_pipe *p);
+void npi_adapt_close(struct npi_pipe *p); /* before the workers */
+void npi_adapt_free(struct npi_pipe *p);  /* after them */
+/* By the thread that advances, outside the lock: asks the controller when it is time. */
+void npi_adapt_tick(struct npi_pipe *p);
+/* Under the lock: knobs for the next frames; nets that are not there yet are opened meanwhile. */
+void npi_adapt_turn(struct npi_pipe *p, const struct np_knobs *k);
+/* A pose net failed or took longer than it may, or did its work: after a few failures in a row, on to a smaller one. */
+void npi_adapt_judge(struct npi_pipe *p, int failed, const char *why);
 
 /* --- work.c --- */
 int npi_pipe_fault(const struct npi_pipe *p, int stage);

@@ -19,7 +19,7 @@ void npi_slot_drop_frame(struct npi_slot *s) {
 /* The detector's turn? Every detection_freq-th frame, and earlier when the last detection would be older than it may be. */
 static int detector_due(struct npi_pipe *p, int64_t t_ns) {
     if (!p->started || p->since_detect + 1 >= p->knobs.detection_freq) return 1;
-    if (t_ns - p->last_detect_ns <= p->p.detection_timeout_ns) return 0;
+    if (t_ns - p->last_detect_ns <= p->tuning.detection_timeout_ns) return 0;
     npi_meter_caches(&p->meter, 0, 0, 0, 0, 1);
     return 1;
 }
@@ -41,7 +41,7 @@ static void take_in(struct npi_pipe *p, const struct np_frame *f, int64_t sent_n
     s->detect = !p->p.det || detector_due(p, s->t_ns);
     s->infer_all = !p->started || p->since_infer + 1 >= p->knobs.frame_skip;
     if (one_net) {
-        if (s->detect && !s->infer_all && s->t_ns - p->last_detect_ns <= p->p.pose_timeout_ns) s->detect = 0;
+        if (s->detect && !s->infer_all && s->t_ns - p->last_detect_ns <= p->tuning.pose_timeout_ns) s->detect = 0;
         s->infer_all = s->detect;
     }
     if (s->detect) p->last_detect_ns = s->t_ns;
@@ -53,9 +53,10 @@ static void take_in(struct npi_pipe *p, const struct np_frame *f, int64_t sent_n
     s->result = (struct np_result){ .index = f->index, .pts_ns = f->pts_ns, .persons = s->person, .set = p->p.set, .frame = p->p.keep_frames ? &s->frame : NULL };
     npi_frame_shown_size(f, &s->result.width, &s->result.height);
     s->ready_ns = npi_now_ns();
-    s->det = p->det_now;
-    s->pose = p->pose_now;
+    s->det = p->adapt.det_now;
+    s->pose = p->adapt.pose_now;
     s->state = s->detect ? NPI_QUEUED : NPI_DETECTED;
+    if (p->sent == p->emitted) p->busy_since_ns = s->ready_ns;
     p->sent++;
 }
 
@@ -72,7 +73,7 @@ static int n_heavy(struct npi_pipe *p) {
 /* Would the next frame keep a lane busy? (take_in decides the same way; somebody new or a pose that is too old may still add to it.) */
 static int next_is_heavy(const struct npi_pipe *p) {
     if (!p->started || p->since_infer + 1 >= p->knobs.frame_skip || (p->p.det && p->since_detect + 1 >= p->knobs.detection_freq)) return 1;
-    return p->p.det && picture_time(p, &p->waiting, p->waiting_ns) - p->last_detect_ns > p->p.detection_timeout_ns;
+    return p->p.det && picture_time(p, &p->waiting, p->waiting_ns) - p->last_detect_ns > p->tuning.detection_timeout_ns;
 }
 
 void npi_queue_admit(struct npi_pipe *p) {

@@ -54,11 +54,11 @@ static int reserve(struct npi_still *s, int n, struct np_error *err) {
 
 static int find_boxes(struct npi_still *s, const struct np_frame *f, struct np_error *err) {
     struct npi_affine m;
-    int r = reserve(s, s->p.knobs.max_persons, err);
+    int r = reserve(s, s->p.tuning.c.start.max_persons, err);
     if (r < 0) return r;
     if (s->p.det) {
         if ((r = npi_worker_detect(&s->worker, 0, f, s->p.bbox_thr, s->p.nms_thr, s->pool, &m, err)) < 0) return r;
-        s->result.n_persons = npi_worker_persons(&s->worker, 0, &m, s->result.width, s->result.height, s->p.knobs.max_persons, s->person);
+        s->result.n_persons = npi_worker_persons(&s->worker, 0, &m, s->result.width, s->result.height, s->p.tuning.c.start.max_persons, s->person);
         return 0;
     }
     memset(&s->person[0], 0, offsetof(struct np_person, keypoint));

@@ -14,6 +14,7 @@
 #include "pipe/priv.h"
 
 #define LIVE_RESULTS 2 /* kept for a slow caller in live mode */
+#define ENDLESS_NS 2000000000 /* an inference that takes longer counts as a failure of its net, though its joints are good */
 
 int npi_pipe_fault(const struct npi_pipe *p, int stage) { return p->p.fault.fail && p->p.fault.fail(p->p.fault.opaque, stage); }
 
@@ -73,11 +74,13 @@ static void emit_next(struct npi_pipe *p) {
     pthread_mutex_unlock(&p->lock);
     const int64_t t0 = npi_now_ns();
     npi_emit(p, seq, s);
+    npi_adapt_tick(p);
     const int64_t t1 = npi_now_ns();
     npi_meter_stage(&p->meter, NP_STAGE_SMOOTH, t1 - t0, t1 - t0, 0, 1);
     pthread_mutex_lock(&p->lock);
     s->state = NPI_DONE;
     p->emitted++;
+    if (p->emitted == p->sent) npi_meter_inside(&p->meter, t1 - p->busy_since_ns);
     if (p->p.mode == NP_MODE_LIVE) drop_old_results(p);
     pthread_cond_broadcast(&p->done);
 }
@@ -138,6 +141,12 @@ static void pose_one(struct pose_run *run, struct npi_worker *w, struct np_pool 
     if (r >= 0) r = npi_worker_pose(w, s->pose, &s->frame, p->p.pose_passes, pool, &s->person[i], &e);
     run->crop_ns[k] = w->crop_ns;
     run->net_ns[k] = w->net_ns;
+    if (r >= 0 && w->net_ns > ENDLESS_NS) {
+        npi_fail(&e, NP_EBACKEND, "one person took %.1f s", (double)w->net_ns * 1e-9);
+        npi_adapt_judge(p, 1, e.message);
+        return;
+    }
+    npi_adapt_judge(p, r < 0, e.message);
     if (r >= 0) return;
     s->person[i].pose_source = NP_POSE_NONE;
     s->person[i].n_keypoints = 0;

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See tuner.h. */
+#include "api/tuner.h"
+#include "base/log.h"
+#include "tune/advice.h"
+#include "tune/hardware.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Detector sides that the controller may choose among, where the bounds and the file allow it. */
+static const int sides[] = { 256, 320, 416, 512, 640 };
+/* People that there is room for in live mode at least, so that another preset has it. */
+#define LIVE_PERSONS 16
+
+/* --- settings of our own --- */
+
+static const size_t strings[] = { offsetof(struct np_settings, detector), offsetof(struct np_settings, model), offsetof(struct np_settings, models_dir),
+                                  offsetof(struct np_settings, isa), offsetof(struct np_settings, smooth), offsetof(struct np_settings, preset_file),
+                                  offsetof(struct np_settings, backend), offsetof(struct np_settings, precision), offsetof(struct np_settings, device),
+                                  offsetof(struct np_settings, backend_options), offsetof(struct np_settings, cache_dir) };
+
+static const char **string_at(struct np_settings *s, size_t i) { return (const char **)(void *)((char *)s + strings[i]); }
+
+static void free_strings(struct np_settings *s) {
+    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) npi_free((void *)(uintptr_t)*string_at(s, i));
+}
+
+static int copy_strings(struct np_settings *s) {
+    int r = 0;
+    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) {
+        const char **const at = string_at(s, i);
+        const size_t n = *at ? strlen(*at) + 1 : 0;
+        char *const copy = n ? npi_alloc(n) : NULL;
+        if (copy) memcpy(copy, *at, n);
+        if (n && !copy) r = NP_ENOMEM;
+        *at = copy;
+    }
+    return r;
+}
+
+int npi_tuner_open(struct npi_tuner *t, const struct np_settings *s, struct np_error *err) {
+    pthread_mutex_init(&t->lock, NULL);
+    t->s = *s;
+    if (s->runtime_search) t->search = *s->runtime_search;
+    t->s.runtime_search = s->runtime_search ? &t->search : NULL;
+    if (copy_strings(&t->s) < 0) return npi_fail(err, NP_ENOMEM, "out of memory");
+    /* GPUs are not looked for: no runtime of this build could use one. */
+    npi_hardware_probe(&t->hw, &(struct npi_hardware_probe){ .root = "", .skip_gpus = 1 });
+    return npi_preset_resolve(&t->preset, &t->s, &t->hw, err);
+}
+
+void npi_tuner_close(struct npi_tuner *t) {
+    free_strings(&t->s);
+    pthread_mutex_destroy(&t->lock);
+}
+
+/* --- nets --- */
+
+void npi_tuner_nets(struct npi_tuner *t, const struct npi_net *det, const struct npi_net *pose) {
+    const struct npi_value *const v = &t->preset.v[NPI_KEY_MAX_PERSONS];
+    t->det = det;
+    t->pose = pose;
+    t->persons_room = (int)(v->hi > v->start ? v->hi : v->start);
+    if (t->s.mode == NP_MODE_LIVE && t->persons_room < LIVE_PERSONS) t->persons_room = LIVE_PERSONS;
+    if (!pose) return;
+    snprintf(t->variant_id[0], sizeof t->variant_id[0], "%s", pose->card.id);
+    t->n_variants = 1;
+    for (const char *id = npi_smaller_net(pose->card.id); id && t->n_variants < NPI_TUNE_MAX_VARIANTS && npi_net_there(id, t->s.models_dir); id = npi_smaller_net(id))
+        snprintf(t->variant_id[t->n_variants++], sizeof t->variant_id[0], "%s", id);
+}
+
+void npi_tuner_wish(const struct npi_tuner *t, struct npi_wish *out) {
+    const struct np_settings *const s = &t->s;
+    /* File mode runs a net on one thread a worker, the other modes on all. */
+    *out = (struct npi_wish){ .backend = s->backend, .device = s->device, .precision = s->precision, .options = s->backend_options, .strict = s->strict,
+                              .threads = s->mode == NP_MODE_FILE ? 1 : npi_preset_int(&t->preset, NPI_KEY_THREADS), .run_timeout_ms = s->backend_timeout_ms,
+                              .cache_dir = s->cache_dir, .search = s->runtime_search };
+}
+
+int npi_tuner_open_net(void *tuner, int side, int variant, struct npi_net *out, struct np_error *err) {
+    const struct npi_tuner *const t = tuner;
+    const struct np_settings *const s = &t->s;
+    struct npi_wish w;
+    npi_tuner_wish(t, &w);
+    if (side) return npi_net_open_on(out, s->detector ? s->detector : NPI_DEFAULT_DETECTOR, s->models_dir, s->isa, side, 1, &w, &s->logger, err);
+    return npi_net_open_on(out, t->variant_id[variant], s->models_dir, s->isa, 0, 0, &w, &s->logger, err);
+}
+
+/* --- values in force --- */
+
+void npi_tuner_tuning(const struct npi_tuner *t, struct npi_tuning *out) {
+    const struct npi_preset *const p = &t->preset;
+    struct npi_controller_params *const c = &out->c;
+    const struct npi_net_in *const in = t->det ? &t->det->in : NULL;
+    npi_controller_params_from(c, p);
+    const int side = in ? in->width > in->height ? in->width : in->height : 0;
+    out->adapt = t->s.mode == NP_MODE_LIVE && p->v[NPI_KEY_ADAPT].start > .5;
+    out->detection_timeout_ns = (int64_t)(p->v[NPI_KEY_DETECTION_TIMEOUT_S].start * 1e9);
+    out->pose_timeout_ns = (int64_t)(p->v[NPI_KEY_POSE_TIMEOUT_S].start * 1e9);
+    c->has_detector = in != NULL;
+    c->has_pose = t->pose != NULL;
+    c->start.detector_size = side;
+    c->start.variant = 0;
+    c->n_sizes = 0;
+    /* A detector that was named, or a size that was, stays as it is: only our own default is resized. */
+    for (size_t i = 0; in && !t->s.detector && c->detector_size.lo < c->detector_size.hi && i < sizeof sides / sizeof *sides; i++) c->sizes[c->n_sizes++] = sides[i];
+    if (!c->n_sizes) c->detector_size = (struct npi_range){ side, side };
+    c->n_variants = t->n_variants > 0 ? t->n_variants : 1;
+    for (int i = 0; i < NPI_TUNE_MAX_VARIANTS; i++) c->variant_cost[i] = i ? c->variant_cost[i - 1] * .5 : 1; /* BlazePose full to lite .45, ConvNeXtPose S to XS .47 */
+    if (c->max_persons.hi > t->persons_room) c->max_persons.hi = t->persons_room;
+    if (c->max_persons.lo > t->persons_room) c->max_persons.lo = t->persons_room;
+    if (c->start.max_persons > t->persons_room) c->start.max_persons = t->persons_room;
+}
+
+/* --- changes while running --- */
+
+static int whole(const char *text, int min, int max, int *out) {
+    char *end;
+    const long v = strtol(text, &end, 10);
+    if (!strcmp(text, "auto")) {
+        *out = 0;
+        return 0;
+    }
+    if (end == text || *end || v < min || v > max) return -1;
+    *out = (int)v;
+    return 0;
+}
+
+static int real(const char *text, float max, float *out) {
+    double v;
+    if (!strcmp(text, "auto")) {
+        *out = -1;
+        return 0;
+    }
+    if (npi_lines_number(text, &v) < 0 || !(v >= 0 && v <= (double)max)) return -1;
+    *out = (float)v;
+    return 0;
+}
+
+static int on_off(const char *text, int *out) {
+    static const char *const word[] = { "off", "on", "no", "yes", "0", "1" };
+    for (int i = 0; i < 6; i++)
+        if (!strcmp(text, word[i])) {
+            *out = i & 1;
+            return 0;
+        }
+    *out = -1;
+    return strcmp(text, "auto") ? -1 : 0;
+}
+
+/* Into the settings; 0, or below with the range in `range`. */
+static int change(struct npi_tuner *t, struct np_settings *s, const char *name, const char *v, char range[64]) {
+    static const struct { const char *name; size_t at; int min, max; } wholes[] = {
+        { "frame-skip", offsetof(struct np_settings, frame_skip), 1, 5 }, { "detection-freq", offsetof(struct np_settings, detection_freq), 1, 30 },
+        { "batch-size", offsetof(struct np_settings, batch_size), 1, 8 }, { "max-persons", offsetof(struct np_settings, max_persons), 1, NPI_MAX_PERSONS },
+    };
+    for (size_t i = 0; i < sizeof wholes / sizeof *wholes; i++) {
+        if (strcmp(name, wholes[i].name)) continue;
+        const int max = wholes[i].max == NPI_MAX_PERSONS ? t->persons_room : wholes[i].max; /* memory was made for so many */
+        snprintf(range, 64, "auto or %d..%d", wholes[i].min, max);
+        return whole(v, wholes[i].min, max, (int *)(void *)((char *)s + wholes[i].at));
+    }
+    snprintf(range, 64, "auto or 0..1000");
+    if (!strcmp(name, "target-fps")) return real(v, 1000, &s->target_fps);
+    snprintf(range, 64, "auto or 0..60000");
+    if (!strcmp(name, "max-delay")) return real(v, 60000, &s->max_delay_ms);
+    snprintf(range, 64, "auto, on or off");
+    if (!strcmp(name, "adapt")) return on_off(v, &s->adapt);
+    snprintf(range, 64, "balanced, high_performance, efficiency or quality");
+    if (!strcmp(name, "preset")) {
+        s->preset_file = NULL; /* the old one's string stays with t->s until it is closed */
+        return (s->preset = np_preset_from_name(v)) < 0 ? -1 : 0;
+    }
+    *range = '\0';
+    return -1;
+}
+
+int npi_tuner_adjust(struct npi_tuner *t, struct npi_pipe *p, const char *name, const char *value, struct np_error *err) {
+    struct npi_tuning tuning;
+    char range[64];
+    int r = 0;
+    pthread_mutex_lock(&t->lock);
+    struct np_settings s = t->s;
+    struct npi_preset preset;
+    if (change(t, &s, name, value, range) < 0)
+        r = *range ? npi_fail(err, NP_EINVAL, "%s: '%s' is not %s", name, value, range) : npi_fail(err, NP_EINVAL, "'%s' cannot be changed while running", name);
+    else r = npi_preset_resolve(&preset, &s, &t->hw, err);
+    if (r >= 0) {
+        if (!s.preset_file) npi_free((void *)(uintptr_t)t->s.preset_file);
+        t->s = s;
+        t->preset = preset;
+        npi_tuner_tuning(t, &tuning);
+        npi_pipe_retune(p, &tuning);
+    }
+    pthread_mutex_unlock(&t->lock);
+    if (r >= 0) npi_log(&t->s.logger, NP_LOG_INFO, "%s: %s, asked for", name, value);
+    return r;
+}
