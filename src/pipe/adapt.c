@@ -162,19 +162,27 @@ void npi_adapt_free(struct npi_pipe *p) {
 
 void npi_adapt_tick(struct npi_pipe *p) {
     struct npi_adapt *const a = &p->adapt;
-    const int64_t now = npi_now_ns();
-    if (p->p.mode != NP_MODE_LIVE || now - a->last_tick_ns < TICK_NS) return;
-    a->last_tick_ns = now;
     struct npi_load load;
     struct np_knobs k;
     char reason[160];
+    if (p->p.mode != NP_MODE_LIVE) return;
+    const int64_t now = npi_now_ns();
     pthread_mutex_lock(&p->lock);
+    if (now - a->last_tick_ns < TICK_NS) {
+        pthread_mutex_unlock(&p->lock);
+        return;
+    }
+    a->last_tick_ns = now;
+    const struct np_knobs in_use = p->knobs;
     const int on = p->tuning.adapt, rebound = a->rebound;
     if (rebound) npi_controller_rebound(&a->c, &p->tuning.c);
     a->rebound = 0;
     pthread_mutex_unlock(&p->lock);
     if (!on) return;
     npi_meter_load(&p->meter, &load);
+    load.told_in_use = 1;
+    load.detector_size = in_use.detector_size;
+    load.variant = in_use.variant;
     const int moved = npi_controller_tick(&a->c, now, &load, &k, reason);
     pthread_mutex_lock(&p->lock);
     npi_adapt_turn(p, &k);

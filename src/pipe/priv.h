@@ -71,7 +71,7 @@ struct npi_lane {
 /* The controller and the nets that it changes among (adapt.c). Under the lock, but for what is said to be of one thread. */
 struct npi_adapt {
     struct npi_controller c;           /* of the thread that advances */
-    int64_t last_tick_ns;              /* likewise */
+    int64_t last_tick_ns;
     int rebound;                       /* new parameters are in p->tuning.c */
     int64_t n_moves;
     char last_move[160];
