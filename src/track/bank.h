@@ -7,6 +7,9 @@
 
 struct npi_bank_key { int id; uint64_t used; }; /* id 0: free */
 
+/* Seconds from a to b; any two times, however absurd. */
+static inline float npi_seconds(int64_t a_ns, int64_t b_ns) { return (float)(((double)b_ns - (double)a_ns) * 1e-9); }
+
 /* Slot of id, -1: none. */
 static inline int npi_bank_find(const struct npi_bank_key *key, int n, int id) {
     for (int i = 0; i < n && id > 0; i++)

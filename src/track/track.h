@@ -29,7 +29,7 @@ struct npi_track_params {
     float high_thr;      /* detections from here up are strong; default .4 */
     float low_thr;       /* weaker ones are ignored; default .1 */
     float new_thr;       /* score that starts a track at its second hit; default .45. Between high_thr and this one it takes slow_birth_s */
-    float min_sim, min_sim_weak; /* similarity needed for strong and for weak detections; defaults .2, .4 */
+    float min_sim, min_sim_weak; /* similarity needed for strong and for weak detections; defaults .25, .4 */
     float min_return;    /* likeness needed to give a lost person the old id back; default .3 */
     float oks_weight;    /* 0..1 share of OKS when joints are there; default .5 */
     int birth_hits;      /* matched on that many updates before an id is given out; default 2, which drops one-frame ghosts. The first

@@ -15,19 +15,23 @@
 #include "base/mem.h"
 
 #define UNSEEN_DAMPING .1f /* share of the speed left after a second unseen: people who vanish seldom keep going straight */
-#define LATELY_S .5f       /* lost for less: still matched as if in view */
+#define LATELY_S 1.f       /* lost for less: still matched as if in view */
+#define WANTED_S .5f       /* who was lost for less is looked for at once */
 #define WEAK_DOUBT 2.f     /* a weak box is measured so much worse, */
 #define CROWD_DOUBT 4.f    /* one that is shared with somebody so much */
 #define CROWD .5f          /* share of the smaller box in the other one */
 #define SLOW_S .5f         /* time constant of the slow mean of the speed */
 #define HALF_BODY 4.f      /* what looks like half of somebody waits so much longer for an id */
-#define EDGE_LIMIT_S .5f   /* who left through the edge is not waited for longer */
+#define LEAVING .15f       /* heights a second towards the edge of the picture */
+#define EDGE_LIMIT_S .2f   /* who left through the edge is not waited for longer */
+#define FAR 1e6f           /* pixels: no picture reaches there */
 #define STEP_NS 33333333   /* an unknown step */
 
 typedef struct npi_track_slot slot;
 
 void npi_track_params_default(struct npi_track_params *p) {
-    *p = (struct npi_track_params){ .high_thr = .4f, .low_thr = .1f, .new_thr = .45f, .min_sim = .2f, .min_sim_weak = .4f, .min_return = .3f, .oks_weight = .5f,
+    *p = (struct npi_track_params){ .high_thr = .4f, .low_thr = .1f, .new_thr = .45f, .min_sim = .25f, .min_sim_weak = .4f, .min_return = .3f,
+                                    .oks_weight = .5f,
                                     .birth_hits = 2, .slow_birth_s = .5f, .max_missing = 0, .max_missing_s = 2.f, .max_persons = 8 };
 }
 
@@ -152,6 +156,10 @@ static void match_all(struct npi_tracker *t, const struct npi_track_det *d, int 
     match(t, d, rows, free_dets(t, d, n, p->high_thr, INFINITY), p->min_return, comes_back);
 }
 
+static int clear(const struct npi_tracker *t, const slot *s, const struct npi_track_det *d) {
+    return s->t.det >= 0 && d[s->t.det].score >= t->p.high_thr;
+}
+
 /* When two people pass each other the detector first cuts one box short, then draws one about both, then the other one is cut short.
  * Whoever got such boxes as measurements would leave the crossing with the other's speed, and with the other's id. So while boxes are
  * shared both walk on as they did before (mean speed of the half second before), and boxes only correct that a little. */
@@ -163,7 +171,8 @@ static void crowd(struct npi_tracker *t, const struct npi_track_det *d) {
         s->crowded = 0;
         for (int k = 0; k < t->n && s->t.id && !s->crowded; k++) {
             const slot *const o = t->slot[k];
-            s->crowded = o != s && o->t.id && (o->t.det >= 0 || npi_track_gap_s(t, o) < LATELY_S) && npi_inside(b, &o->t.box) > CROWD;
+            if (o == s || !o->t.id || (o->t.det < 0 && npi_track_gap_s(t, o) >= LATELY_S) || npi_inside(b, &o->t.box) <= CROWD) continue;
+            s->crowded = !clear(t, s, d) || !clear(t, o, d); /* with a good box each there is nothing to doubt */
         }
         if (was || !s->crowded) continue;
         s->kf.cx.v = s->slow_vx;
@@ -174,7 +183,8 @@ static void crowd(struct npi_tracker *t, const struct npi_track_det *d) {
 /* --- births, deaths, service --- */
 
 static void take(struct npi_tracker *t, slot *s, const struct npi_track_det *d) {
-    const float gap = npi_track_gap_s(t, s), share = s->t.hits ? fminf(gap / SLOW_S, 1.f) : 0;
+    const float gap = npi_track_gap_s(t, s);
+    const float share = s->t.hits ? fminf(fmaxf(gap / SLOW_S, 1.f / (float)s->t.hits), 1.f) : 0;
     const int jumped = s->t.missing > 0 && npi_track_continues(t, s, d) < t->p.min_sim;
     if (jumped) npi_kf_start(&s->kf, &d->box); /* back after a gap, away from where it was looked for */
     else npi_kf_update(&s->kf, &d->box, (d->score < t->p.high_thr ? WEAK_DOUBT : 1) * (s->crowded ? CROWD_DOUBT : 1));
@@ -229,7 +239,8 @@ static void confirm(struct npi_tracker *t, slot *s) {
     const int inside = npi_track_inside_other(t, s, &s->t.box);
     s->sure_hits += s->t.score >= t->p.new_thr && !inside;
     const int quick = s->t.hits >= t->p.birth_hits && s->sure_hits >= t->p.birth_hits;
-    const int slow = s->t.hits >= t->p.birth_hits && (double)(t->now_ns - s->t.born_ns) * 1e-9 >= (double)(t->p.slow_birth_s * (inside == 2 ? HALF_BODY : 1));
+    const double age_s = (double)(t->now_ns - s->t.born_ns) * 1e-9, wait_s = (double)(t->p.slow_birth_s * (inside == 2 ? HALF_BODY : 1));
+    const int slow = s->t.hits >= t->p.birth_hits && age_s >= wait_s;
     if (!t->at_once && !quick && !slow) return;
     slot *const old = lost_one(t, s);
     if (!old) {
@@ -249,10 +260,10 @@ static void confirm(struct npi_tracker *t, slot *s) {
 }
 
 static int at_edge(const struct npi_tracker *t, const struct npi_track *s) {
-    const float m = .02f * (float)(t->width + t->height);
+    const float m = .02f * (float)(t->width + t->height), v = LEAVING * s->box.h;
     if (t->width < 1 || t->height < 1) return 0;
-    return (s->box.x < m && s->vx < 0) || (s->box.y < m && s->vy < 0) || (s->box.x + s->box.w > (float)t->width - m && s->vx > 0) ||
-           (s->box.y + s->box.h > (float)t->height - m && s->vy > 0);
+    return (s->box.x < m && s->vx < -v) || (s->box.y < m && s->vy < -v) || (s->box.x + s->box.w > (float)t->width - m && s->vx > v) ||
+           (s->box.y + s->box.h > (float)t->height - m && s->vy > v);
 }
 
 static int dies(const struct npi_tracker *t, const slot *o) {
@@ -306,8 +317,8 @@ static int best(struct npi_tracker *t, const struct npi_track_det *dets, int n) 
     int k = 0;
     for (int i = 0; i < n; i++) {
         const struct np_box *b = &dets[i].box;
-        if (!(b->w > 0 && b->h > 0 && isfinite(b->x) && isfinite(b->y) && isfinite(b->w) && isfinite(b->h) &&
-              dets[i].score >= t->p.low_thr)) continue;
+        const int box = b->w > 0 && b->h > 0 && fabsf(b->x) < FAR && fabsf(b->y) < FAR && b->w < FAR && b->h < FAR;
+        if (!box || !(dets[i].score >= t->p.low_thr)) continue;
         if (k < NPI_TRACK_MAX_DETS) { t->det_index[k++] = i; continue; }
         int worst = 0;
         for (int j = 1; j < k; j++)
@@ -353,7 +364,7 @@ void npi_tracker_update(struct npi_tracker *t, const struct npi_track_det *dets,
 int npi_tracker_wants_detection(const struct npi_tracker *t) {
     for (int i = 0; i < t->n; i++) {
         const slot *const s = t->slot[i];
-        if (!s->t.id || (s->t.missing > 0 && !s->left && npi_track_gap_s(t, s) < LATELY_S)) return 1;
+        if (!s->t.id || (s->t.missing > 0 && !s->left && npi_track_gap_s(t, s) < WANTED_S)) return 1;
     }
     return 0;
 }

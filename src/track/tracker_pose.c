@@ -14,6 +14,7 @@
 #define MARGIN_LEAST -.1f  /* of the height; joints may be guessed outside of the box */
 #define MARGIN_MOST .5f
 #define NOBODY_LIMIT 3
+#define STALE_NS 500000000 /* older poses say nothing about now */
 
 static const float usual_margin[4] = { .06f, .08f, .06f, .04f }; /* until learnt: BlazePose in EfficientDet's boxes */
 
@@ -67,9 +68,10 @@ void npi_tracker_set_pose(struct npi_tracker *t, int id, const struct np_keypoin
         if (s->shape.weight == 0 && s->n_margin == 0 && s->nobody < NOBODY_LIMIT) s->nobody++;
         return;
     }
-    int64_t pose_ns = t_ns < 0 ? t->now_ns : t_ns + t->ahead_ns;
+    int64_t pose_ns = t_ns < 0 || t_ns >= INT64_MAX / 4 ? t->now_ns : t_ns + t->ahead_ns;
     if (pose_ns > t->now_ns) pose_ns = t->now_ns;
     s->nobody = 0;
+    if (t->now_ns - pose_ns > STALE_NS) return;
     if (taken(t, s, kpt, n_kpt, pose_ns)) return;
     if (npi_pose_box(&joints, kpt, n_kpt, SEEN)) {
         if (pose_ns == s->det_ns) learn_margin(s, &joints);

@@ -211,6 +211,87 @@ static void test_oks(void **state) {
     npi_tracker_free(&t);
 }
 
+/* Frames without detection: the box follows the joints, with the margins that the detections had about them. */
+static void test_pose_box(void **state) {
+    struct npi_track_params p;
+    npi_track_params_default(&p);
+    struct npi_tracker *t = make(&p, "coco17");
+    struct np_keypoint k[17];
+    int id = 0;
+    /* joints fill 100..140 x 120..280 (160 high); the detector's box is 16 wider on each side (.1 of the height), 20 above, 10 below */
+    for (int f = 0; f < 40; f++) {
+        for (int i = 0; i < 17; i++) k[i] = (struct np_keypoint){ .x = 100 + 2.5f * (float)i + 2 * (float)f, .y = 120 + 10.f * (float)i, .conf = .9f };
+        const struct npi_track_det d = det(84 + 2 * (float)f, 100, 72, 190, .9f);
+        if (f < 30 || f % 5 == 0) npi_tracker_update(t, &d, 1, (int64_t)f * STEP, &id);
+        else npi_tracker_predict(t, (int64_t)f * STEP);
+        npi_tracker_set_pose(t, id, k, 17, (int64_t)f * STEP);
+        if (f < 20) continue;
+        const struct np_box b = npi_tracker_find(t, 1)->box;
+        NEAR(b.x, 84 + 2 * f, 3); NEAR(b.y, 100, 3); NEAR(b.w, 72, 4); NEAR(b.h, 190, 4);
+    }
+    /* the body stops and only poses say so: the box stops, which prediction alone would not */
+    for (int f = 40; f < 60; f++) {
+        npi_tracker_predict(t, (int64_t)f * STEP);
+        npi_tracker_set_pose(t, 1, k, 17, (int64_t)f * STEP);
+    }
+    NEAR(npi_tracker_find(t, 1)->box.x, 84 + 2 * 39, 4);
+    npi_tracker_free(&t);
+}
+
+/* "Nobody there", three times, withdraws somebody who never had a pose; not somebody who had. */
+static void test_nobody(void **state) {
+    struct npi_track_params p;
+    npi_track_params_default(&p);
+    struct npi_tracker *t = make(&p, "coco17");
+    struct np_keypoint k[17];
+    int ids[2];
+    const struct npi_track_det d[2] = { det(100, 100, 80, 200, .42f), det(400, 100, 80, 200, .42f) };
+    for (int i = 0; i < 17; i++) k[i] = (struct np_keypoint){ .x = 420 + 2 * (float)i, .y = 120 + 10 * (float)i, .conf = .9f };
+    for (int f = 0; f < 5; f++) {
+        npi_tracker_update(t, d, 2, (int64_t)f * STEP, ids);
+        assert_int_equal(ids[0], f < 3 ? 1 : 0);
+        assert_int_equal(ids[1], 2);
+        npi_tracker_set_pose(t, 1, NULL, 0, (int64_t)f * STEP);
+        npi_tracker_set_pose(t, 2, f ? NULL : k, f ? 0 : 17, (int64_t)f * STEP);
+    }
+    assert_int_equal(npi_tracker_find(t, 1)->selected, 0);
+    assert_int_equal(npi_tracker_find(t, 2)->selected, 1);
+    npi_tracker_free(&t);
+}
+
+static void test_doubles(void **state) {
+    const struct np_keypoint_set *const set = npi_keypoint_set_find("coco17");
+    static struct np_person p[3];
+    unsigned char dup[3];
+    for (int i = 0; i < 3; i++) {
+        p[i] = (struct np_person){ .id = 5 - i, .box = { i == 2 ? 160.f : 100.f, 100, 80, 200 }, .n_keypoints = 17 };
+        for (int j = 0; j < 17; j++) p[i].keypoint[j] = (struct np_keypoint){ .x = p[i].box.x + 30 + 2 * (float)j + (float)i, .y = 110 + 10 * (float)j, .conf = .9f };
+    }
+    assert_int_equal(npi_mark_doubles(p, 3, set, dup), 1); /* 5 and 4 are one body, 1 px apart: the older id stays */
+    assert_int_equal(dup[0], 1); assert_int_equal(dup[1], 0); assert_int_equal(dup[2], 0);
+    p[1].n_keypoints = 0; /* boxes lie on each other; the one with joints stays */
+    assert_int_equal(npi_mark_doubles(p, 3, set, dup), 1);
+    assert_int_equal(dup[1], 1);
+    NEAR(npi_inside(&(struct np_box){ 0, 0, 10, 10 }, &(struct np_box){ 5, 5, 4, 10 }), 4. * 5 / 40, 1e-6);
+    NEAR(npi_iou_padded(&(struct np_box){ 0, 0, 10, 10 }, &(struct np_box){ 12, 0, 10, 10 }, 2), 2. * 14 / (2 * 196 - 28), 1e-6);
+}
+
+/* Time goes back (a clip that starts again): tracks go on, and steps count as they come. */
+static void test_clock(void **state) {
+    struct npi_track_params p;
+    npi_track_params_default(&p);
+    struct npi_tracker *t = make(&p, NULL);
+    int id = 0;
+    for (int f = 0; f < 60; f++) {
+        const struct npi_track_det d = det(100 + 3 * (float)f, 100, 60, 150, .9f);
+        npi_tracker_update(t, &d, 1, (int64_t)(f % 20) * STEP, &id);
+        assert_int_equal(id, 1);
+        if (f % 20 > 5 || f > 40) NEAR(npi_tracker_find(t, 1)->vx, f ? 90 : 0, 60);
+    }
+    NEAR(npi_tracker_find(t, 1)->vx, 90, 6);
+    npi_tracker_free(&t);
+}
+
 /* The largest are served; who is served is not dropped for a hair's breadth. */
 static void test_selection(void **state) {
     struct npi_track_params p;
@@ -268,8 +349,7 @@ static void test_hostile(void **state) {
 }
 
 static void test_one_euro(void **state) {
-    struct npi_one_euro_params p;
-    npi_one_euro_params_default(&p);
+    const struct npi_one_euro_params p = { 1, .007f, 1 };
     struct npi_one_euro s = { 0 };
     NEAR(npi_one_euro(&s, &p, 10, 0), 10, 0);
     /* first step of .1 s to 20: speed 100, its low pass r = .2 pi, share .385870, 38.5870; cut-off 1 + .007 * 38.587 = 1.27011 Hz,
@@ -286,7 +366,7 @@ static void test_one_euro(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_assign), cmocka_unit_test(test_kalman), cmocka_unit_test(test_similarities), cmocka_unit_test(test_crossing),
-        cmocka_unit_test(test_hidden), cmocka_unit_test(test_stages), cmocka_unit_test(test_oks), cmocka_unit_test(test_selection),
+        cmocka_unit_test(test_hidden), cmocka_unit_test(test_stages), cmocka_unit_test(test_oks), cmocka_unit_test(test_pose_box), cmocka_unit_test(test_nobody), cmocka_unit_test(test_doubles), cmocka_unit_test(test_clock), cmocka_unit_test(test_selection),
         cmocka_unit_test(test_hostile), cmocka_unit_test(test_one_euro),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
