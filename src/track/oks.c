@@ -7,6 +7,7 @@
 #define SEEN .3f      /* confidence from which a joint counts */
 #define SAME_OKS .75f
 #define SAME_IOU .8f
+#define FAR 1e6f       /* pixels: nowhere */
 
 float npi_iou(const struct np_box *a, const struct np_box *b) { return npi_iou_padded(a, b, 0); }
 
@@ -43,7 +44,7 @@ int npi_pose_box(struct np_box *out, const struct np_keypoint *kpt, int n, float
     float x0 = INFINITY, y0 = INFINITY, x1 = -INFINITY, y1 = -INFINITY;
     int used = 0;
     for (int i = 0; i < n; i++) {
-        if (!(kpt[i].conf >= thr) || !isfinite(kpt[i].x + kpt[i].y)) continue;
+        if (!(kpt[i].conf >= thr && fabsf(kpt[i].x) < FAR && fabsf(kpt[i].y) < FAR)) continue; /* NaN too */
         x0 = fminf(x0, kpt[i].x); x1 = fmaxf(x1, kpt[i].x);
         y0 = fminf(y0, kpt[i].y); y1 = fmaxf(y1, kpt[i].y);
         used++;

@@ -197,8 +197,8 @@ static void take(struct npi_tracker *t, slot *s, const struct npi_track_det *d) 
     s->t.score = d->score;
     s->t.hits++;
     s->t.missing = 0;
-    s->t.seen_ns = s->det_ns = t->now_ns;
-    s->det_box = d->box;
+    s->t.seen_ns = s->det_ns[s->n_det % NPI_TRACK_DETS_KEPT] = t->now_ns;
+    s->det_box[s->n_det++ % NPI_TRACK_DETS_KEPT] = d->box;
     s->seen_x = s->t.box.x + s->t.box.w / 2;
     s->seen_y = s->t.box.y + s->t.box.h / 2;
     s->seen_h = s->t.box.h;

@@ -6,16 +6,21 @@
 #include "track/kalman.h"
 #include "track/track.h"
 
+#define NPI_TRACK_DETS_KEPT 8
+
 struct npi_track_slot {
     struct npi_track t;
     struct npi_kf kf;
     float slow_vx, slow_vy;    /* mean speed of the last half second in view: where to look for somebody who vanished */
-    struct np_box det_box;     /* last matched detection as it came, and when */
-    int64_t det_ns;
+    struct np_box det_box[NPI_TRACK_DETS_KEPT]; /* the last matched detections as they came, a ring, and when: poses come later */
+    int64_t det_ns[NPI_TRACK_DETS_KEPT];
+    unsigned n_det;            /* how many there were; the last one is [(n_det - 1) % NPI_TRACK_DETS_KEPT] */
     float seen_x, seen_y, seen_h; /* centre and height when last in view */
     int n_kpt;                 /* joints of the last pose, about the box centre of then */
     struct np_keypoint kpt[NP_MAX_KEYPOINTS];
     int64_t pose_ns;
+    float joints_x, joints_y, joints_vx, joints_vy; /* centre of the last pose's joints at joints_ns, and its speed */
+    int64_t joints_ns;
     struct npi_shape shape;
     float margin[4]; int n_margin; /* detection beyond the box of the joints: left, top, right, bottom, in its heights; poses in the mean */
     int sure_hits;             /* matches that were neither weak nor inside somebody's box */

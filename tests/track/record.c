@@ -48,7 +48,7 @@ static void one_frame(struct record *r, struct npi_worker *w, const struct np_fr
     struct rec_frame *const o = &r->frame[r->n++];
     memset(o, 0, sizeof *o);
     o->t_ns = f->pts_ns;
-    if (npi_worker_detect(w, f, LOW_THR, w->det->card.nms_thr, NULL, &m, &e) < 0) die("detector", e.message);
+    if (npi_worker_detect(w, 0, f, LOW_THR, w->det[0].net->card.nms_thr, NULL, &m, &e) < 0) die("detector", e.message);
     for (int i = 0; i < w->dets.n && o->n < REC_MAX; i++) {
         const struct npi_det *const d = &w->dets.det[i];
         struct np_box b = npi_affine_box(&m, d->x0, d->y0, d->x1, d->y1);
@@ -64,7 +64,7 @@ static void one_frame(struct record *r, struct npi_worker *w, const struct np_fr
         struct rec_det *const d = &o->det[i];
         if (d->score < r->det_thr) continue;
         person.box = d->box;
-        if (npi_worker_pose(w, f, 1, NULL, &person, &e) < 0) die("pose net", e.message);
+        if (npi_worker_pose(w, 0, f, 1, NULL, &person, &e) < 0) die("pose net", e.message);
         if (person.pose_source != NP_POSE_INFERRED || person.n_keypoints != r->set->n) continue;
         d->n_kpt = person.n_keypoints;
         memcpy(d->kpt, person.keypoint, sizeof *d->kpt * (size_t)d->n_kpt);
