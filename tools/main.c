@@ -15,6 +15,7 @@ static const struct { const char *name; int (*run)(int, char **); const char *ab
     { "eval", cmd_eval, "how good nets are, on pictures with labels" },
     { "convert", cmd_convert, "ONNX to TFLite and back, and smaller weights" },
     { "bench", cmd_bench, "does this machine keep up, which settings are best, has it changed" },
+    { "recommend", cmd_recommend, "measure, and write the best settings as a config file" },
     { "doctor", cmd_doctor, "what this machine and this build can do" },
 };
 #define N_COMMANDS ((int)(sizeof commands / sizeof commands[0]))

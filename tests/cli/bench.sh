@@ -83,6 +83,18 @@ for svg in re.findall(r"<svg.*?</svg>", html, re.S): xml.dom.minidom.parseString
 assert len(re.findall("<svg", html)) >= 2
 assert open(t + "/p.md").read().count("\n|") >= len(runs)
 PY
+    mkdir "$T/cache"
+    "$NP" recommend $small --target-fps 1 --budget 4 --cache-dir "$T/cache" --output "$T/rec.conf" --json "$T/rec.json" >"$T/out" 2>"$T/err" || { fail "recommend: exit code $?"; cat "$T/err"; }
+    grep -q "^recommended: --frame-skip" "$T/out" || fail "recommend recommends nothing: $(cat "$T/out")"
+    grep -q "promised; checked:" "$T/out" || fail "recommend does not check what it promises"
+    "$NP" run --config "$T/rec.conf" -i x --print-config | grep -E "^frame-skip.*rec.conf" >/dev/null || fail "run does not take the config of recommend"
+    n=$(ls "$T/cache/recommend" | wc -l)
+    equal "$n" 1 "files that recommend keeps"
+    t0=$(stat -c %s "$T/cache/recommend/"*)
+    "$NP" recommend $small --target-fps 1 --budget 4 --cache-dir "$T/cache" --output - >"$T/conf" 2>"$T/err" || fail "recommend, second time: exit code $?"
+    grep -q "^frame_skip = " "$T/conf" || fail "recommend --output - prints no config"
+    equal "$(stat -c %s "$T/cache/recommend/"*)" "$t0" "what was measured is used again"
+    expect 2 "unexpected argument" "$NP" recommend clip.mp4
     expect 2 "none of 'nonsense' is an axis" "$NP" bench pipeline $small --axes nonsense
     expect 1 "cannot write '$T/nowhere/p.json" "$NP" bench quick $small --target-fps 1 --duration 1 --output "$T/nowhere/p.json" 
 fi
