@@ -43,8 +43,9 @@ int main(int argc, char **argv) {
     }
     const char *name = argv[1];
     if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
+        if (argc > 2) return cmd_help(argv[2]);
         help(stdout);
-        return fflush(stdout) == 0 ? EXIT_OK : EXIT_RUNTIME;
+        return cmd_help(NULL);
     }
     if (!strcmp(name, "--version") || !strcmp(name, "-V") || !strcmp(name, "version")) {
         printf("nextpose %s (API %d)\n", np_version(), np_api_version());

@@ -63,4 +63,5 @@ int cmd_convert(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_recommend(int argc, char **argv);
+int cmd_help(const char *topic); /* NULL: the list */
 #endif

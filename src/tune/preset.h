@@ -50,7 +50,7 @@ void npi_preset_bounds_text(const struct npi_preset *p, int key, char bounds[64]
 void npi_preset_from_text(const struct npi_preset *p, int key, char from[256]);
 static inline int npi_preset_int(const struct npi_preset *p, int key) { return (int)(p->v[key].start + .5); }
 
-/* The files of presets/, made part of the library at build time (embed.sh); ends with a NULL name. */
+/* The files of presets/, made part of the library at build time (scripts/embed.sh); ends with a NULL name. */
 struct npi_embedded { const char *name, *text; };
 extern const struct npi_embedded npi_embedded[];
 const char *npi_embedded_find(const char *name);
