@@ -205,7 +205,7 @@ static void measure(struct npi_controller *c, int64_t now, const struct npi_load
     double lib = 0;
     for (int s = NP_STAGE_DETECT; s <= NP_STAGE_SMOOTH; s++) lib += stage(a, l, s);
     const double busy = l->busy_ms - a->busy_ms, top = c->p.threads > 1 ? c->p.threads : 1;
-    if (busy >= 1) push(&c->parallel, lib / busy < 1 ? 1 : lib / busy > top ? top : lib / busy);
+    if (busy >= 1) push(&c->parallel, lib / busy < .1 ? .1 : lib / busy > top ? top : lib / busy);
     c->cost.detect_ms = median(&c->detect);
     c->cost.crop_ms = median(&c->crop);
     c->cost.frame_ms = median(&c->frame);

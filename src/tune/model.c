@@ -25,7 +25,7 @@ static double every(double k, double timeout_s, double rate) {
 }
 
 static void forecast(const struct npi_cost *c, const struct np_knobs *k, double freq, double skip, struct npi_forecast *out) {
-    const double par = at_least(c->parallel, 1), side = (double)k->detector_size / NPI_TUNE_REF_SIZE;
+    const double par = c->parallel > 0 ? c->parallel : 1, side = (double)k->detector_size / NPI_TUNE_REF_SIZE;
     const double crops = npi_cost_crops(c, k), n = people(c, k), interval = c->source_fps > 0 ? 1000 / c->source_fps : 0;
     const double detect = c->detect_ms * side * side / par, pose = crops * c->crop_ms * variant_cost(c, k->variant) / par, frame = c->frame_ms / par;
     const double caller = ((interval > 0 ? 0 : c->read_ms) + c->emit_ms + c->draw_ms / at_least(k->draw_every, 1)) / at_least(c->threads, 1);

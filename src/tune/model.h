@@ -20,7 +20,8 @@ struct npi_cost {
     double crop_ms;         /* one person, cutting out included, with the pose net of variant 0; 0: not known */
     double frame_ms;        /* what every frame costs: association, smoothing */
     double read_ms, draw_ms, emit_ms; /* of the caller, one run */
-    double parallel;        /* milliseconds of work done in a millisecond of busy time, at least 1 */
+    double parallel;        /* milliseconds of work done in a millisecond of busy time: to the number of threads; below 1 where frames wait inside for
+                             * a processor that others have */
     double persons;         /* in view */
     double unplanned;       /* 0..1: part of the frames between two planned detections that need one all the same (somebody came or got lost) */
     double detection_timeout_s, pose_timeout_s; /* what is older has to be done anew, whatever the knobs say; 0: none */
