@@ -25,7 +25,10 @@
 #define ROOM_MARGIN 1.25   /* what must be possible to take something back */
 #define PLENTY_MARGIN 1.4  /* with less than this a refinement may be noise: */
 #define NARROW_WAIT_S 4    /* look longer before it is made */
+#define COMFORT_DELAY 0.6  /* of the bound */
+#define COMFORT_WAIT_S 1.2
 #define LATE_SLACK 0.97    /* late when it would not hold at this part of the costs either */
+#define HELPS_COMFORT 0.96
 #define HELPS 0.985        /* a step is worth it when it takes off 1.5 % */
 
 /* --- small statistics --- */
@@ -46,12 +49,14 @@ static double median(const struct npi_ring *r) {
     return !r->n ? 0 : r->n % 2 ? s[r->n / 2] : (s[r->n / 2 - 1] + s[r->n / 2]) / 2;
 }
 
-/* For what must not be exceeded: two ticks in a row are believed. */
-static double cautious(const struct npi_ring *r) {
+/* For what must not be exceeded: the median, or worse (sign 1: more is worse, -1: less is) when two ticks in a row say so. One tick is not believed.
+ * */
+static double cautious(const struct npi_ring *r, double sign) {
     const double m = median(r);
     if (r->n < 2) return m;
-    const double a = r->v[(r->at + NPI_TUNE_RING - 1) % NPI_TUNE_RING], b = r->v[(r->at + NPI_TUNE_RING - 2) % NPI_TUNE_RING], both = a < b ? a : b;
-    return both > m ? both : m;
+    const double a = r->v[(r->at + NPI_TUNE_RING - 1) % NPI_TUNE_RING], b = r->v[(r->at + NPI_TUNE_RING - 2) % NPI_TUNE_RING];
+    const double both = sign * a < sign * b ? a : b;
+    return sign * both > sign * m ? both : m;
 }
 
 static double most(const struct npi_ring *r) {
@@ -66,9 +71,12 @@ static double mean(const struct npi_ring *r) {
     return r->n ? v / r->n : 0;
 }
 
-static double least(const struct npi_ring *r) {
-    double v = r->n ? r->v[0] : 0;
-    for (int i = 1; i < r->n; i++) v = r->v[i] < v ? r->v[i] : v;
+static double least_of_last(const struct npi_ring *r, int n) {
+    double v = r->v[(r->at + NPI_TUNE_RING - 1) % NPI_TUNE_RING];
+    for (int i = 2; i <= n && i <= r->n; i++) {
+        const double w = r->v[(r->at + NPI_TUNE_RING - i) % NPI_TUNE_RING];
+        v = w < v ? w : v;
+    }
     return v;
 }
 
@@ -81,7 +89,8 @@ static struct npi_range range(const struct npi_preset *p, int key) { return (str
 
 void npi_controller_params_from(struct npi_controller_params *out, const struct npi_preset *p) {
     *out = (struct npi_controller_params){
-        .target_fps = p->v[NPI_KEY_TARGET_FPS].start, .max_delay_ms = p->v[NPI_KEY_MAX_DELAY_MS].start, 
+        .target_fps = p->v[NPI_KEY_TARGET_FPS].start, .comfort_fps = p->v[NPI_KEY_COMFORT_FPS].start, .max_delay_ms =
+            p->v[NPI_KEY_MAX_DELAY_MS].start, 
         .detection_timeout_s = p->v[NPI_KEY_DETECTION_TIMEOUT_S].start, .pose_timeout_s = p->v[NPI_KEY_POSE_TIMEOUT_S].start,
         .start = { .frame_skip = npi_preset_int(p, NPI_KEY_FRAME_SKIP), .detection_freq = npi_preset_int(p, NPI_KEY_DETECTION_FREQ),
                    .detector_size = npi_preset_int(p, NPI_KEY_DETECTOR_SIZE), .batch_size = npi_preset_int(p, NPI_KEY_BATCH_SIZE),
@@ -130,7 +139,8 @@ static void into_bounds(struct npi_controller *c, struct np_knobs *k) {
 }
 
 void npi_controller_init(struct npi_controller *c, const struct npi_controller_params *p) {
-    *c = (struct npi_controller){ .last_ns = -1, .late_since_ns = -1, .room_since_ns = -1, .moved_ns = -1, .taken_ns = -1, .given_ns = -1,
+    *c = (struct npi_controller){ .last_ns = -1, .late_since_ns = -1, .room_since_ns = -1, .tight_since_ns = -1, .moved_ns = -1, .taken_ns = -1,
+                                  .given_ns = -1,
                                   .batch_since_ns = -1, .cut_ns = -1,
                                   .room_wait_s = ROOM_WAIT_S, .derate = 1, .share = 1, .fresh_detect = 1, .fresh_crop = 1 };
     take_params(c, p);
@@ -146,7 +156,7 @@ void npi_controller_rebound(struct npi_controller *c, const struct npi_controlle
     take_params(c, p);
     into_bounds(c, &c->k);
     c->share = 1;
-    c->late_since_ns = c->room_since_ns = c->moved_ns = c->taken_ns = -1;
+    c->late_since_ns = c->room_since_ns = c->tight_since_ns = c->moved_ns = c->taken_ns = -1;
     c->room_wait_s = ROOM_WAIT_S;
 }
 
@@ -224,7 +234,8 @@ static void measure(struct npi_controller *c, int64_t now, const struct npi_load
 struct plan { struct np_knobs k; double share; };
 
 enum { DRAW, FREQ, SIZE, SHARE, SKIP, VARIANT, PERSONS, N_STEPS };
-static const int order[N_STEPS] = { DRAW, FREQ, SIZE, SHARE, SKIP, VARIANT, PERSONS };
+static const struct { int what; int level; } order[N_STEPS] = {
+    { DRAW, 1 }, { FREQ, 1 }, { SIZE, 1 }, { SHARE, 0 }, { SKIP, 0 }, { VARIANT, 0 }, { PERSONS, 0 } };
 
 /* How many people to plan for: when all places are taken there may be more outside, and a place given back would be filled. */
 static struct npi_cost planned_cost(const struct npi_controller *c, const struct np_knobs *k) {
@@ -258,16 +269,26 @@ static struct npi_forecast forecast(const struct npi_controller *c, struct plan 
     return f;
 }
 
-/* The rate to hold: no more than the source gives. */
-static double goal_fps(const struct npi_controller *c) {
-    const double source = .97 * c->cost.source_fps;
-    return source > 0 && source < c->p.target_fps ? source : c->p.target_fps;
+/* Two things to hold: the floor, for which everything is given up in its turn; and comfort, for which only the cheap things are. */
+enum level { FLOOR, COMFORT };
+
+/* No more than the source gives. */
+static double goal_fps(const struct npi_controller *c, enum level level) {
+    const double source = .97 * c->cost.source_fps, want = level == COMFORT && c->p.comfort_fps > c->p.target_fps ? c->p.comfort_fps
+        : c->p.target_fps;
+    return source > 0 && source < want ? source : want;
 }
 
-static int rate_holds(const struct npi_controller *c, const struct npi_forecast *f) { return !(c->p.target_fps > 0) || f->fps >= goal_fps(c); }
-static int delay_holds(const struct npi_controller *c, const struct npi_forecast *f) {
-    return !(c->p.max_delay_ms > 0) || f->delay_ms <= c->p.max_delay_ms;
+static int rate_holds(const struct npi_controller *c, const struct npi_forecast *f, enum level level) {
+    return !(c->p.target_fps > 0) || f->fps >= goal_fps(c, level);
 }
+
+static int delay_holds(const struct npi_controller *c, const struct npi_forecast *f, enum level level) {
+    return !(c->p.max_delay_ms > 0) || f->delay_ms <= c->p.max_delay_ms * (level == COMFORT ? COMFORT_DELAY : 1);
+}
+
+static int holds(const struct npi_controller *c, const struct npi_forecast *f, enum level level) { return rate_holds(c, f, level) &&
+        delay_holds(c, f, level); }
 
 /* One step of a knob towards less; 0 when it is at its bound. */
 static int step(const struct npi_controller *c, struct plan *p, int what) {
@@ -303,14 +324,17 @@ static struct plan choose(const struct npi_controller *c, double margin) {
     struct npi_forecast f = forecast(c, &p, margin);
     for (int i = 0; i < N_STEPS; i++) {
         struct plan from = p; /* steps that do not help at once may do so together: one person fewer of three does not, two do */
-        for (struct plan n = p; !(rate_holds(c, &f) && delay_holds(c, &f)) && step(c, &n, order[i]);) {
+        for (struct plan n = p; !holds(c, &f, order[i].level) && step(c, &n, order[i].what);) {
             const struct npi_forecast g = forecast(c, &n, margin);
-            const int helps = (!rate_holds(c, &f) && g.mean_ms < HELPS * f.mean_ms) || (!delay_holds(c, &f) && g.delay_ms < HELPS * f.delay_ms);
+            const double worth = holds(c, &f, FLOOR) ? HELPS_COMFORT : HELPS;
+            const int helps = (!rate_holds(c, &f, order[i].level) && g.mean_ms < worth * f.mean_ms) ||
+                              (!delay_holds(c, &f, order[i].level) && g.delay_ms < worth * f.delay_ms);
             const int in_turns = n.k.frame_skip > q->frame_skip.lo || n.k.pose_budget > 0;
             /* nobody vanishes between two poses */
-            if ((order[i] == SKIP || order[i] == SHARE) && in_turns && q->pose_timeout_s > 0 && g.pose_gap_s > 1.05 * q->pose_timeout_s) break;
+            if ((order[i].what == SKIP || order[i].what == SHARE) && in_turns && q->pose_timeout_s > 0 &&
+                g.pose_gap_s > 1.05 * q->pose_timeout_s) break;
             if (!helps) {
-                if (order[i] == PERSONS) continue;
+                if (order[i].what == PERSONS) continue;
                 break;
             }
             from = n;
@@ -329,6 +353,11 @@ static int better(const struct plan *a, const struct plan *b) {
     for (size_t i = 0; i < sizeof d / sizeof *d; i++)
         if (d[i] != 0) return d[i] > 0;
     return 0;
+}
+
+/* From a to b only the detector and the drawing change. */
+static int is_cheap(const struct plan *a, const struct plan *b) {
+    return a->share == b->share && a->k.frame_skip == b->k.frame_skip && a->k.variant == b->k.variant && a->k.max_persons == b->k.max_persons;
 }
 
 static int same(const struct plan *a, const struct plan *b) { return !better(a, b) && !better(b, a); }
@@ -368,7 +397,7 @@ static void move(struct npi_controller *c, int64_t now, const struct plan *to, i
     c->k = to->k;
     c->share = to->share;
     c->moved_ns = now;
-    c->late_since_ns = c->room_since_ns = -1;
+    c->late_since_ns = c->room_since_ns = c->tight_since_ns = -1;
     c->delay.n = 0;
     c->cap.n = 0;
     c->n_moves++;
@@ -386,9 +415,9 @@ static int budget(struct npi_controller *c, int64_t now, char reason[160]) {
         struct np_knobs k = c->k;
         struct npi_cost none = *m, one;
         struct npi_forecast f0, f1;
-        none.crop_ms = cautious(&c->crop);
-        none.detect_ms = cautious(&c->detect);
-        if (c->parallel.n) none.parallel = least(&c->parallel);
+        none.crop_ms = cautious(&c->crop, 1);
+        none.detect_ms = cautious(&c->detect, 1);
+        if (c->parallel.n) none.parallel = cautious(&c->parallel, -1);
         none.persons = 0;
         one = none;
         one.persons = 1;
@@ -397,15 +426,20 @@ static int budget(struct npi_controller *c, int64_t now, char reason[160]) {
         npi_cost_forecast(&one, &k, &f1);
         const double fits = (work - f0.worst_ms) / (f1.worst_ms - f0.worst_ms);
         push(&c->cap, fits < 1 ? 1 : fits > 64 ? 64 : fits);
-        const int cap = (int)least(&c->cap);
+        const int cap = (int)least_of_last(&c->cap, 3);
         if (cap < c->k.max_persons && (!b || cap < b)) {
             b = cap;
             cut = cap < (by_share ? by_share : people_now - .5);
         }
     }
-    if (cut) c->cut_ns = now;
+    /* It is told when it lasts: a second of it, and three seconds without. */
     const int told = c->budget_cut;
-    c->budget_cut = cut || (told && since_s(now, c->cut_ns) < 2);
+    if (cut != told && c->cut_ns < 0) c->cut_ns = now;
+    if (cut == told) c->cut_ns = -1;
+    if (cut != told && since_s(now, c->cut_ns) >= (cut ? 1 : 3)) {
+        c->budget_cut = cut;
+        c->cut_ns = -1;
+    }
     c->k.pose_budget = b;
     if (told == c->budget_cut || *reason) return 0;
     if (c->budget_cut) say(reason, "delay bound of %.0f ms: poses of %d of %.0f people a frame, in turn", c->p.max_delay_ms, b, people_now);
@@ -413,35 +447,38 @@ static int budget(struct npi_controller *c, int64_t now, char reason[160]) {
     return 1;
 }
 
-/* As many crops in one inference as one thread would have to do anyway. */
+/* All crops of a frame at once, so that every thread has one: alone, a net is split over the threads, which pays less the busier the machine is. */
 static int batch(struct npi_controller *c, int64_t now, char reason[160]) {
     const double crops = npi_cost_crops(&c->cost, &c->k);
-    const int want = clamp((int)ceil(crops / (c->p.threads > 0 ? c->p.threads : 1) - 1e-6), c->p.batch_size);
+    const int want = clamp((int)ceil(crops - 1e-6), c->p.batch_size);
     if (want == c->k.batch_size || !c->persons.n) c->batch_since_ns = -1;
     else if (c->batch_since_ns < 0) c->batch_since_ns = now;
-    if (c->batch_since_ns < 0 || since_s(now, c->batch_since_ns) < 2 * ROOM_WAIT_S || *reason) return 0;
-    say(reason, "batch %d -> %d: %.0f poses a frame on %d threads", c->k.batch_size, want, crops, c->p.threads);
+    /* More at once is wanted soon; less is not urgent: an empty place in a batch costs nothing. */
+    const double wait = want > c->k.batch_size ? 2 * LATE_WAIT_S : 4 * ROOM_WAIT_S;
+    if (c->batch_since_ns < 0 || since_s(now, c->batch_since_ns) < wait || *reason) return 0;
+    say(reason, "batch %d -> %d: %.0f poses a frame", c->k.batch_size, want, crops);
     c->k.batch_size = want;
     c->batch_since_ns = -1;
     return 1;
 }
 
 static int is_late(struct npi_controller *c, const struct npi_forecast *f, char why[96]) {
-    const double want = goal_fps(c), delay = median(&c->delay);
+    const double want = goal_fps(c, FLOOR), delay = median(&c->delay);
     const int slow = c->p.target_fps > 0 && c->fps_window_s >= .8 && c->fps < .93 * want;
     const int long_ = c->p.max_delay_ms > 0 && c->delay.n >= 3 && delay > c->p.max_delay_ms;
-    if (!rate_holds(c, f) || slow) snprintf(why, 96, "late, %.1f of %.4g frames/s:", slow ? c->fps : f->fps, want);
-    else if (!delay_holds(c, f) || long_) snprintf(why, 96, "late, %.0f ms of %.0f:", long_ ? delay : f->delay_ms, c->p.max_delay_ms);
+    if (!rate_holds(c, f, FLOOR) || slow) snprintf(why, 96, "late, %.1f of %.4g frames/s:", slow ? c->fps : f->fps, want);
+    else if (!delay_holds(c, f, FLOOR) || long_) snprintf(why, 96, "late, %.0f ms of %.0f:", long_ ? delay : f->delay_ms, c->p.max_delay_ms);
     else return 0;
     return 1;
 }
 
 /* The forecast said yes and the clock said no: believe it less, so that choose() goes further. */
 static void learn(struct npi_controller *c, const struct npi_forecast *f) {
-    const double want = goal_fps(c), delay = median(&c->delay);
+    const double want = goal_fps(c, FLOOR), delay = median(&c->delay);
     double d = 1;
-    if (rate_holds(c, f) && c->p.target_fps > 0 && c->fps_window_s >= .8 && c->fps < .93 * want) d = c->fps / want;
-    if (delay_holds(c, f) && c->p.max_delay_ms > 0 && delay > c->p.max_delay_ms && c->p.max_delay_ms / delay < d) d = c->p.max_delay_ms / delay;
+    if (rate_holds(c, f, FLOOR) && c->p.target_fps > 0 && c->fps_window_s >= .8 && c->fps < .93 * want) d = c->fps / want;
+    if (delay_holds(c, f, FLOOR) && c->p.max_delay_ms > 0 && delay > c->p.max_delay_ms && c->p.max_delay_ms / delay < d) d =
+        c->p.max_delay_ms / delay;
     c->derate *= d < .7 ? .7 : d;
     if (c->derate < .5) c->derate = .5;
 }
@@ -478,9 +515,22 @@ int npi_controller_tick(struct npi_controller *c, int64_t now, const struct npi_
             learn(c, &f);
             struct plan to = choose(c, LATE_MARGIN);
             const struct npi_forecast was = forecast(c, &current, LATE_SLACK), g = forecast(c, &to, LATE_SLACK);
-            const int helps = (!rate_holds(c, &was) && g.fps > 1.02 * was.fps) || (!delay_holds(c, &was) && g.delay_ms < .98 * was.delay_ms);
+            const int helps = (!rate_holds(c, &was, FLOOR) && g.fps > 1.02 * was.fps) ||
+                (!delay_holds(c, &was, FLOOR) && g.delay_ms < .98 * was.delay_ms);
             if (!same(&to, &current) && helps) {
                 say(reason, "%s", why);
+                move(c, now, &to, 0, reason);
+                told = 1;
+            }
+        }
+        /* The floor holds, but it could be more comfortable: the detector and the drawing give way, nothing else. */
+        if (told || c->late_since_ns >= 0 || holds(c, &f, COMFORT)) c->tight_since_ns = -1;
+        else if (c->tight_since_ns < 0) c->tight_since_ns = now;
+        if (c->tight_since_ns >= 0 && since_s(now, c->tight_since_ns) >= COMFORT_WAIT_S && since_s(now, c->moved_ns) >= SETTLE_S) {
+            struct plan to = choose(c, LATE_MARGIN);
+                        const struct npi_forecast g = forecast(c, &to, LATE_SLACK);
+            if (is_cheap(&to, &current) && !same(&to, &current) && better(&current, &to) && (g.fps > 1.05 * f.fps || g.delay_ms < .95 * f.delay_ms)) {
+                say(reason, "%.1f frames/s, %.0f ms:", f.fps, f.delay_ms);
                 move(c, now, &to, 0, reason);
                 told = 1;
             }
@@ -489,7 +539,7 @@ int npi_controller_tick(struct npi_controller *c, int64_t now, const struct npi_
             const struct plan to = choose(c, ROOM_MARGIN);
             struct plan t = to;
             const struct npi_forecast g = forecast(c, &t, ROOM_MARGIN);
-            if (!better(&to, &current) || !rate_holds(c, &g) || !delay_holds(c, &g)) c->room_since_ns = -1;
+            if (!better(&to, &current) || !holds(c, &g, is_cheap(&to, &current) ? COMFORT : FLOOR)) c->room_since_ns = -1;
             else if (c->room_since_ns < 0) c->room_since_ns = now;
             const struct plan plenty = choose(c, PLENTY_MARGIN);
             const double wait = c->room_wait_s + (c->taken_ns >= 0 && !better(&plenty, &current) ? NARROW_WAIT_S : 0);

@@ -15,7 +15,9 @@
 struct npi_range { int lo, hi; };   /* lo == hi: pinned */
 
 struct npi_controller_params {
-    double target_fps;              /* 0: none */
+    double target_fps;              /* the floor; 0: none */
+    /* detector and drawing give way up to this rate, poses and people only at the floor; below the floor: the floor */
+    double comfort_fps;
     double max_delay_ms;            /* 0: none */
     double detection_timeout_s, pose_timeout_s; /* nothing and nobody's pose may get older than this for want of inference; 0: none */
     struct np_knobs start;
@@ -57,7 +59,7 @@ struct npi_controller {
     struct npi_cost cost;
     struct npi_load last;
     int started, fresh_detect, fresh_crop; /* fresh: measured since the size or the variant changed */
-    int64_t last_ns, late_since_ns, room_since_ns, moved_ns, taken_ns, given_ns, batch_since_ns, cut_ns; /* -1: not so, or never */
+    int64_t last_ns, late_since_ns, tight_since_ns, room_since_ns, moved_ns, taken_ns, given_ns, batch_since_ns, cut_ns; /* -1: not so, or never */
     double room_wait_s;             /* how long there must be room; grows when taking back was in vain */
     double derate;                  /* 0..1: what the forecast is worth, learned where it was too good */
     double share;                   /* of the people whose pose is inferred on a pose frame: 1, 3/4, 1/2, 1/4 */

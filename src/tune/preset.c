@@ -10,6 +10,7 @@ enum kind { KNOB, WHOLE, NUMBER, SHARE, SWITCH, TEXT }; /* KNOB: a whole number 
 
 static const struct { const char *name; int kind; double min, max; } keys[NPI_KEY_COUNT] = {
     [NPI_KEY_TARGET_FPS] = { "target_fps", NUMBER, 0, 240 },
+    [NPI_KEY_COMFORT_FPS] = { "comfort_fps", NUMBER, 0, 240 },
     [NPI_KEY_MAX_DELAY_MS] = { "max_delay_ms", NUMBER, 0, 10000 },
     [NPI_KEY_ADAPT] = { "adapt", SWITCH, 0, 1 },
     [NPI_KEY_FRAME_SKIP] = { "frame_skip", KNOB, 1, 5 },

@@ -151,7 +151,7 @@ static void resolve(void **state) {
     hw.category = NP_HW_GPU_HIGH_END;
     assert_int_equal(npi_preset_resolve(&p, &s, &hw, &e), 0);
     assert_int_equal(npi_preset_int(&p, NPI_KEY_DETECTOR_SIZE), 416); /* +96, not past the bound */
-    assert_int_equal(npi_preset_int(&p, NPI_KEY_BATCH_SIZE), 4);      /* +6, likewise */
+    assert_int_equal(npi_preset_int(&p, NPI_KEY_BATCH_SIZE), 8);      /* +6 */
     assert_int_equal(npi_preset_int(&p, NPI_KEY_FRAME_SKIP), 1);
     s.mode = NP_MODE_FILE;
     s.adapt = 1; /* a file is never thinned out to keep a rate */
