@@ -36,6 +36,7 @@ static int convert(const struct opts *o) {
     printf("strategy %s%s%s\n", np_strategy_name(rep.strategy), *rep.why ? ": " : "", rep.why);
     printf("size     %.2f MB, was %.2f MB\n", (double)rep.bytes_out * 1e-6, (double)rep.bytes_in * 1e-6);
     printf("nodes    %d, of which %d Transpose\n", rep.n_nodes, rep.n_transposes);
+    if (rep.difference >= 0) printf("check    read back and run beside the original: outputs differ by %.1e\n", rep.difference);
     if (*rep.notes) printf("note     %s\n", rep.notes);
     return EXIT_OK;
 }

@@ -6,7 +6,7 @@
  *   if (np_convert("pose.onnx", "pose.tflite", &p, &report, &err) < 0) …
  *
  * Nothing is approximated behind your back: what the target cannot say exactly is written out in ops that it has, or refused with the
- * name of the node. The output appears whole, or not at all. */
+ * name of the node. The result is read back and run beside the original before it gets its name: it appears whole, or not at all. */
 #ifndef NEXTPOSE_CONVERT_H
 #define NEXTPOSE_CONVERT_H
 
@@ -30,6 +30,16 @@ NP_API const char *np_strategy_name(int strategy); /* "auto", …; NULL: no such
  * input file. By default they turn only where the format changes. */
 enum np_io_layout { NP_IO_LAYOUT_AUTO = 0, NP_IO_LAYOUT_NATIVE, NP_IO_LAYOUT_KEEP };
 
+/* Weights of single layers. pattern: the layer's name or that of its weights, as `nextpose inspect --layers` lists them; '*' any text, '?' any
+ * letter; the last rule that matches counts. A rule that matches nothing is an error. */
+enum np_precision { NP_PRECISION_DEFAULT = 0, NP_PRECISION_FLOAT, NP_PRECISION_FP16, NP_PRECISION_INT8 };
+struct np_convert_rule {
+    const char *pattern;
+    int precision;               /* enum np_precision; default: as the strategy says. float: stays as it is */
+    int per_tensor;              /* 1: 8-bit weights with one scale for all channels */
+    uint64_t reserved[2];
+};
+
 struct np_convert_params {
     int format;                  /* enum np_format of the output; by name: .onnx or .tflite */
     int strategy;                /* enum np_strategy, default auto */
@@ -37,7 +47,11 @@ struct np_convert_params {
     const char *input_name;      /* shape override as in np_model_params */
     int rank;
     int64_t dims[NP_MAX_RANK];
-    const char *card;            /* model card (JSON) to put into the output; NULL: the one of the input, if any */
+    const struct np_convert_rule *rule; int n_rules;
+    const char *card;            /* model card (JSON) for the output; NULL: the one of the input, if any */
+    int no_check;                /* 1: do not read the result back and compare it with the input model on a made-up picture */
+    int (*stop)(void *opaque);   /* asked now and then; not 0: give up with NP_EINTR, leaving nothing. May be NULL */
+    void *opaque;
     struct np_logger logger;
     uint64_t reserved[16];
 };
@@ -48,9 +62,14 @@ struct np_convert_report {
     int format;
     int n_nodes;                 /* operators in the output */
     int n_transposes;            /* of which turn images round */
+    int n_layers;                /* convolutions and fully connected layers with float weights, and what those became: */
+    int n_float, n_fp16, n_int8;
     size_t bytes_in, bytes_out;
+    double difference;           /* of the two models' outputs on a made-up picture: |y - y'| / |y| of the worst one; -1: not checked */
     char why[512];               /* the reasons of `auto`, one line */
-    char notes[1024];            /* what the user must know: inputs that turned, metadata left behind; "" when nothing */
+    char notes[1024];            /* what the user must know, one line a note: inputs that turned, metadata left behind; "" when nothing */
+    char card[512];              /* card that was written beside the output; "": none */
+    uint64_t reserved[8];
 };
 
 /* Reads `in`, writes `out`. report may be NULL. Any thread; blocks. */

@@ -95,7 +95,7 @@ const char *npi_card_convnextpose_variant(const struct np_tensor_info *out, int6
 
 static int guess_pose(const struct guess *g, int w, int h) {
     const struct npi_card_io *io = g->io;
-    if (find(g, 2, 1, 195, 0, 0) && find(g, 4, 1, 64, 64, 39)) return take(g, "blazepose_full", 95, "outputs [1,195] and [1,64,64,39]");
+    if (find(g, 2, 1, 195, 0, 0) && (find(g, 4, 1, 64, 64, 39) || find(g, 4, 1, 39, 64, 64))) return take(g, "blazepose_full", 95, "outputs [1,195] and [1,64,64,39]");
     if (find(g, 2, 1, 195, 0, 0) && find(g, 2, 1, 117, 0, 0)) return take(g, "blazepose_full", 85, "outputs [1,195] and [1,117]");
     if (find(g, 3, 1, 2254, 12, 0) && find(g, 3, 1, 2254, 1, 0)) return take(g, "blazepose_detector", 95, "outputs [1,2254,12] and [1,2254,1]");
     if (find(g, 4, 1, 1, 17, 3)) return take(g, "movenet_lightning", 90, "output [1,1,17,3]");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* BlazePose landmarks. Outputs: [b][195] = 39 x (x, y, z, visibility, presence), pixels of the input and logits; [b][1] presence of a
- * person (a probability); [b][117] world metres about the hip centre, optional; [b][64][64][39] heat maps (logits), optional.
+ * person (a probability); [b][117] world metres about the hip centre, optional; [b][64][64][39] or [b][39][64][64] heat maps (logits), optional.
  * The first 33 of the 39 are the joints; 33 is the hip centre and 34 a point on the circle around the body: where to look in the next frame.
  *
  * With heat maps each joint is moved to the weighted mean of the 7x7 cells about it, where their peak is at least
@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 enum { LANDMARKS, FLAG, WORLD, HEAT };
+enum { HWC, CHW };
 #define N_POINTS 39
 #define N_JOINTS 33
 
@@ -19,6 +20,8 @@ static int init(struct npi_decoder *d, struct np_error *err) {
     d->pick[FLAG] = npi_pick(d, 0, 1, 1, -1, -1);
     d->pick[WORLD] = npi_pick(d, 0, 1, N_POINTS * 3, -1, -1);
     d->pick[HEAT] = npi_pick(d, 0, 3, -1, -1, N_POINTS);
+    d->form = HWC;
+    if (d->pick[HEAT] < 0 && (d->pick[HEAT] = npi_pick(d, 0, 3, N_POINTS, -1, -1)) >= 0) d->form = CHW;
     if (d->pick[LANDMARKS] < 0) return npi_pick_fail(d, "[b,195]", err);
     if (d->pick[FLAG] < 0) return npi_pick_fail(d, "[b,1]", err);
     if (d->n_joints != N_JOINTS) {
@@ -31,7 +34,7 @@ static int init(struct npi_decoder *d, struct np_error *err) {
 /* The mean of the 7x7 cells around (x, y), weighted by probability. A cell counts as its left top corner, as the net was trained. */
 static void refine(const struct npi_decoder *d, const void *heat, size_t item, int k, float *x, float *y) {
     const struct npi_view *v = &d->out[d->pick[HEAT]];
-    const int h = (int)v->d[1], w = (int)v->d[2];
+    const int chw = d->form == CHW, h = (int)v->d[1 + chw], w = (int)v->d[2 + chw];
     const float fx = *x / (float)d->net_w * (float)w, fy = *y / (float)d->net_h * (float)h;
     if (!(fx >= 0 && fx < (float)w && fy >= 0 && fy < (float)h)) return;
     const int cx = (int)fx, cy = (int)fy;
@@ -39,7 +42,8 @@ static void refine(const struct npi_decoder *d, const void *heat, size_t item, i
     float sum = 0, sx = 0, sy = 0, peak = 0;
     for (int r = y0; r <= y1; r++)
         for (int c = x0; c <= x1; c++) {
-            const size_t i = ((item * (size_t)h + (size_t)r) * (size_t)w + (size_t)c) * N_POINTS + (size_t)k;
+            const size_t i = chw ? ((item * N_POINTS + (size_t)k) * (size_t)h + (size_t)r) * (size_t)w + (size_t)c
+                                 : ((item * (size_t)h + (size_t)r) * (size_t)w + (size_t)c) * N_POINTS + (size_t)k;
             const float p = npi_sigmoid(npi_out_at(v, heat, i));
             sum += p;
             sx += p * (float)c;

@@ -21,10 +21,48 @@ static void note(struct npi_export *x, const struct npi_graph *g, int t, const c
              (long long)v->d[1], (long long)v->d[2], (long long)v->d[3]);
 }
 
+static int same_meaning(const struct npi_view *a, const struct npi_view *b) {
+    if (a->q.n != b->q.n || a->q.axis != b->q.axis) return 0;
+    for (int i = 0; i < a->q.n; i++)
+        if (a->q.scale[i] != b->q.scale[i] || (a->q.zero ? a->q.zero[i] : 0) != (b->q.zero ? b->q.zero[i] : 0)) return 0;
+    return 1;
+}
+
+/* ONNX integers get their meaning where they are dequantized: with us by a Reshape that only adds scale and zero point. An input that all its
+ * readers take the same way means that from the start. */
+static int settle_inputs(struct npi_graph *g, struct np_error *err) {
+    int changed = 0;
+    for (int i = 0; i < g->n_inputs; i++) {
+        const int t = g->input[i];
+        const struct npi_view *v = &g->tensor[t].v, *meant = NULL;
+        int all = 1;
+        if (v->q.n || (v->dtype != NP_I8 && v->dtype != NP_U8)) continue;
+        for (int k = 0; k < g->n_outputs; k++) all &= g->output[k] != t;
+        for (int k = 0; k < g->n_nodes && all; k++)
+            for (int j = 0; j < g->node[k].n_in; j++) {
+                const struct npi_node *n = &g->node[k];
+                if (n->dead || n->in[j] != t) continue;
+                const struct npi_view *y = &g->tensor[n->out[0]].v;
+                all &= n->op == NPI_OP_RESHAPE && y->q.n == 1 && npi_view_same_shape(v, y) && (!meant || same_meaning(meant, y));
+                meant = y;
+            }
+        if (!all || !meant) continue;
+        g->tensor[t].v.q = meant->q;
+        for (int k = 0; k < g->n_nodes; k++)
+            if (!g->node[k].dead && g->node[k].op == NPI_OP_RESHAPE && g->node[k].in[0] == t && npi_view_same_shape(&g->tensor[t].v, &g->tensor[g->node[k].out[0]].v)) {
+                npi_bypass(g, &g->node[k], t);
+                changed = 1;
+            }
+    }
+    return changed ? npi_pass_tidy(g, err) : 0;
+}
+
 /* Ops that the layout pass takes a transpose through, image in, image out. */
 static int passes(const struct npi_graph *g, const struct npi_node *n) {
     const struct npi_view *y = &g->tensor[n->out[0]].v;
     if (n->n_out != 1 || y->rank != 4) return 0;
+    if (n->op == NPI_OP_REDUCE) return n->a.reduce.keepdims;
+    if (n->op == NPI_OP_GROUP_NORM || n->op == NPI_OP_RESIZE || n->op == NPI_OP_SOFTMAX || n->op == NPI_OP_LOG_SOFTMAX || n->op == NPI_OP_LP_NORM || n->op == NPI_OP_TILE || n->op == NPI_OP_EXPAND) return 1;
     return (n->op >= NPI_OP_RELU && n->op <= NPI_OP_DEQUANTIZE) || (n->op >= NPI_OP_ADD && n->op <= NPI_OP_WHERE) || n->op == NPI_OP_CONCAT || n->op == NPI_OP_SLICE || n->op == NPI_OP_PAD;
 }
 
@@ -90,12 +128,14 @@ static int turn_outputs(struct npi_export *x, struct npi_graph *g, struct np_err
 int npi_export_graph(struct npi_export *out, struct npi_graph *g, const struct npi_export_opts *o, struct np_error *err) {
     const int tflite = o->format == NPI_FORMAT_TFLITE;
     struct npi_export x = { 0 };
-    int r = 0;
-    if (tflite && !o->keep_io_layout && (r = turn_inputs(&x, g, err)) >= 0) r = turn_outputs(&x, g, err);
+    int r = settle_inputs(g, err);
+    if (r >= 0 && tflite && !o->keep_io_layout && (r = turn_inputs(&x, g, err)) >= 0) r = turn_outputs(&x, g, err);
     if (r >= 0) r = tflite ? npi_lower_tflite(g, err) : npi_lower_onnx(g, err);
     if (r >= 0) r = npi_pass_tidy(g, err);
+    if (r >= 0 && (o->weights.precision || o->weights.n_rules)) r = npi_weights_apply(g, &o->weights, &x.weights, err);
     if (r < 0) return r;
     r = tflite ? npi_tflite_write(out, g, o, err) : npi_onnx_write(out, g, o, err);
+    if (r >= 0) out->weights = x.weights;
     if (r >= 0 && tflite) memcpy(out->io_note, x.io_note, sizeof x.io_note);
     return r;
 }
@@ -110,6 +150,15 @@ int npi_export_save(const struct npi_export *x, const char *path, struct np_erro
     struct npi_piece piece[3];
     for (int i = 0; i < x->n_parts; i++) piece[i] = (struct npi_piece){ x->part[i].p, x->part[i].n };
     return npi_save(path, piece, x->n_parts, err);
+}
+
+int npi_export_join(struct npi_export *x) {
+    for (int i = 1; i < x->n_parts; i++) {
+        npi_bytes_put(&x->part[0], x->part[i].p, x->part[i].n);
+        npi_bytes_free(&x->part[i]);
+    }
+    x->n_parts = 1;
+    return x->part[0].failed ? NP_ENOMEM : 0;
 }
 
 void npi_export_free(struct npi_export *x) {

@@ -7,6 +7,7 @@
 #ifndef NPI_EXPORT_EXPORT_H
 #define NPI_EXPORT_EXPORT_H
 #include "export/bytes.h"
+#include "export/weights.h"
 #include "ir/graph.h"
 
 enum npi_format { NPI_FORMAT_ONNX = 1, NPI_FORMAT_TFLITE = 2 };
@@ -18,6 +19,8 @@ struct npi_export_opts {
     int keep_io_layout;            /* 1: inputs and outputs keep their shapes; 0: images get the format's own layout (ONNX NCHW, TFLite NHWC) */
     const struct npi_meta *meta; int n_meta;
     const char *graph_name;        /* may be NULL */
+    struct npi_weights_opts weights; /* all 0: as they are */
+    int hybrid;                    /* TFLite: 8-bit weights go straight into the operators, which then quantize their input while running */
 };
 
 struct npi_export {
@@ -25,6 +28,7 @@ struct npi_export {
     int n_parts;
     int n_transposes;              /* left in the file */
     int n_nodes;
+    struct npi_weights_report weights;
     char io_note[512];             /* inputs and outputs whose layout changed, "" if none */
 };
 
@@ -32,6 +36,7 @@ struct npi_export {
 int npi_export_graph(struct npi_export *out, struct npi_graph *g, const struct npi_export_opts *o, struct np_error *err);
 size_t npi_export_bytes(const struct npi_export *x);
 int npi_export_save(const struct npi_export *x, const char *path, struct np_error *err);
+int npi_export_join(struct npi_export *x); /* one part; NP_ENOMEM */
 void npi_export_free(struct npi_export *x);
 
 /* The two writers, on a lowered graph. */

@@ -68,6 +68,13 @@ int npi_lo_same(struct npi_lower *l, const int *in, int n_in, struct npi_act act
     return r < 0 ? r : y;
 }
 
+const struct npi_node *npi_lo_maker(const struct npi_lower *l, int t) {
+    for (int i = l->g->n_nodes - 1; i >= 0; i--)
+        for (int k = 0; k < l->g->node[i].n_out; k++)
+            if (l->g->node[i].out[k] == t) return &l->g->node[i];
+    return NULL;
+}
+
 int npi_lo_act(struct npi_lower *l, const struct npi_act *a, int x) {
     switch (a->kind) {
     case NPI_ACT_NONE: return x;
@@ -94,6 +101,10 @@ int npi_lo_real(struct npi_lower *l, int t) {
         }
     }
     return l->dq[t];
+}
+
+int npi_lo_reinterprets(const struct npi_lower *l, const struct npi_node *n) {
+    return n->op == NPI_OP_RESHAPE && npi_q_is(&l->from->tensor[n->in[0]].v) != npi_q_is(&l->from->tensor[n->out[0]].v);
 }
 
 int npi_lo_quantize(struct npi_lower *l, int x, const struct npi_view *v) {

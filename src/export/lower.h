@@ -46,6 +46,8 @@ int npi_lo_same(struct npi_lower *l, const int *in, int n_in, struct npi_act act
 int npi_lo_act(struct npi_lower *l, const struct npi_act *act, int x);
 /* The real numbers of tensor t of the OLD graph (its twin, made on first use); t itself when it is not quantized. */
 int npi_lo_real(struct npi_lower *l, int t);
+/* A Reshape that gives integers a meaning (scale and zero point), or takes it from them. */
+int npi_lo_reinterprets(const struct npi_lower *l, const struct npi_node *n);
 /* Quantizes x with type and parameters of v. */
 int npi_lo_quantize(struct npi_lower *l, int x, const struct npi_view *v);
 static inline const struct npi_view *npi_lo_view(const struct npi_lower *l, int t) { return &l->g->tensor[t].v; }
@@ -53,6 +55,7 @@ static inline const struct npi_view *npi_lo_view(const struct npi_lower *l, int 
 int npi_lo_residual(struct npi_lower *l, const struct npi_node *n, const int *in);
 /* An op of quantized operands becomes Dequantize, the op, Quantize. 1: done (out filled), 0: nothing of it is quantized. */
 int npi_lo_real_op(struct npi_lower *l, const struct npi_node *n, npi_lower_rule rule, int *out);
+const struct npi_node *npi_lo_maker(const struct npi_lower *l, int t); /* the new node that makes t, NULL: none. Valid until the next one is built */
 /* x with positions index[0..n) of an axis, in that order; exact for every type. */
 int npi_lo_pick(struct npi_lower *l, int x, int axis, const int64_t *index, int64_t n);
 int npi_lo_transpose(struct npi_lower *l, int x, const int *perm);

@@ -93,7 +93,7 @@ static int real_op(struct npi_lower *l, const struct npi_node *n, const int *in)
 
 static int rule(struct npi_lower *l, const struct npi_node *n, const int *in, int *out) {
     const struct npi_view *y = &l->from->tensor[n->out[0]].v;
-    if (n->op == NPI_OP_DEQUANTIZE || n->op == NPI_OP_CAST) return 0;
+    if (n->op == NPI_OP_DEQUANTIZE || n->op == NPI_OP_CAST || npi_lo_reinterprets(l, n)) return 0;
     if (n->op == NPI_OP_QUANTIZE) {
         if (!npi_q_is(&l->from->tensor[n->in[0]].v)) return 0;
         out[0] = npi_lo_quantize(l, npi_lo_real(l, n->in[0]), y);

@@ -12,6 +12,8 @@
 
 #include "export/lower_tflite.h"
 #include "ops/quantize.h"
+#include "pass/pass.h"
+#include "pass/passes.h"
 
 #define NOT_OURS NPI_LT_NOT_OURS
 
@@ -141,7 +143,7 @@ static int quantized(struct npi_lower *l, const struct npi_node *n, const int *i
 
 static int rule(struct npi_lower *l, const struct npi_node *n, const int *in, int *out) {
     int r = 0;
-    if (n->op == NPI_OP_QUANTIZE || n->op == NPI_OP_DEQUANTIZE) return 0;
+    if (n->op == NPI_OP_QUANTIZE || n->op == NPI_OP_DEQUANTIZE || npi_lo_reinterprets(l, n)) return 0;
     if (n->op == NPI_OP_CAST) return n->a.cast.round_saturate ? npi_lo_refuse(l, "a cast that rounds") : 0;
     if (n->op == NPI_OP_DETECTION_POSTPROCESS) return 0;
     if (!l->real) {
@@ -223,7 +225,8 @@ static int to_signed(struct npi_graph *g, struct np_error *err) {
 
 int npi_lower_tflite(struct npi_graph *g, struct np_error *err) {
     int r = to_signed(g, err);
-    /* A second round takes up what unfused activations and decompositions left behind. */
-    if (r >= 0 && (r = npi_lower(g, rule, "TFLite", err)) >= 0) r = npi_lower(g, rule, "TFLite", err);
-    return r;
+    if (r >= 0) r = npi_lower(g, rule, "TFLite", err);
+    if (r >= 0) r = npi_pass_layout(g, err); /* norms of groups changed sides */
+    if (r >= 0) r = npi_pass_tidy(g, err);
+    return r < 0 ? r : npi_lower(g, rule, "TFLite", err); /* what unfused activations and decompositions left behind */
 }

@@ -75,7 +75,27 @@ static int last_axis(struct npi_lower *l, const struct npi_node *n, const int *i
     return t < 0 ? t : npi_lo_transpose(l, npi_lo_build(l, n->op, &a, &t, 1), back);
 }
 
+/* The same on [n][h][w][c], where the image comes from: [n][hw][groups][c / groups], over the second and the last; one channel a group needs
+ * no other shape. */
+static int group_norm_last(struct npi_lower *l, const struct npi_node *n, const int *in, int x) {
+    static const int first[4] = { 0, 3, 1, 2 };
+    const struct npi_view v = *npi_lo_view(l, x);
+    const int64_t g = n->a.norm.groups;
+    const unsigned axes = g == v.d[3] ? 6 : 10;
+    const int y = g == v.d[3] ? x : npi_lo_reshape(l, x, 4, (const int64_t[]){ v.d[0], v.d[1] * v.d[2], g, v.d[3] / g });
+    const int d = bin(l, NPI_OP_SUB, y, npi_lo_reduce(l, y, NPI_REDUCE_MEAN, axes, 1));
+    const int var = npi_lo_reduce(l, bin(l, NPI_OP_MUL, d, d), NPI_REDUCE_MEAN, axes, 1);
+    int z = bin(l, NPI_OP_DIV, d, un(l, NPI_OP_SQRT, bin(l, NPI_OP_ADD, var, sc(l, in, (double)n->a.norm.eps))));
+    if (g != v.d[3]) z = npi_lo_reshape(l, z, 4, v.d);
+    if (n->n_in > 1 && in[1] >= 0) z = bin(l, NPI_OP_MUL, z, in[1]);
+    if (n->n_in > 2 && in[2] >= 0) z = bin(l, NPI_OP_ADD, z, in[2]);
+    return npi_lo_transpose(l, z, first);
+}
+
 static int group_norm(struct npi_lower *l, const struct npi_node *n, const int *in) {
+    static const int first[4] = { 0, 3, 1, 2 };
+    const struct npi_node *t = npi_lo_maker(l, X);
+    if (t && t->op == NPI_OP_TRANSPOSE && npi_lo_view(l, X)->rank == 4 && !memcmp(t->a.transpose.perm, first, sizeof first)) return group_norm_last(l, n, in, t->in[0]);
     const struct npi_view v = *npi_lo_view(l, X);
     const int64_t g = n->a.norm.groups, rest = v.d[0] * g > 0 ? npi_view_count(&v) / (v.d[0] * g) : 0;
     int64_t chan[NP_MAX_RANK] = { 1, v.d[1], 1, 1, 1, 1, 1, 1 };

@@ -59,10 +59,7 @@ static int is_index_maker(enum npi_op op) { return op == NPI_OP_ARGMAX || op == 
 /* Made by ArgMax or TopK, possibly moved about: never negative. */
 static int never_negative(const struct npi_lower *l, int t) {
     for (int depth = 0; depth < 6 && t >= 0; depth++) {
-        const struct npi_node *maker = NULL;
-        for (int i = l->g->n_nodes - 1; i >= 0 && !maker; i--)
-            for (int k = 0; k < l->g->node[i].n_out; k++)
-                if (l->g->node[i].out[k] == t) maker = &l->g->node[i];
+        const struct npi_node *maker = npi_lo_maker(l, t);
         if (!maker) return 0;
         if (is_index_maker(maker->op)) return 1;
         if (maker->op != NPI_OP_RESHAPE && maker->op != NPI_OP_CAST && maker->op != NPI_OP_SLICE && maker->op != NPI_OP_TRANSPOSE) return 0;
@@ -87,8 +84,8 @@ static int gather_nd(struct npi_lower *l, const struct npi_node *n, const int *i
             if (npi_get_int(v.data, v.dtype, i) < 0) return npi_lo_refuse(l, "negative indices");
         return NOT_OURS;
     }
-    for (int i = l->g->n_nodes - 1; i >= 0; i--) /* our own remainder, from the first round */
-        if (l->g->node[i].out[0] == in[1] && l->g->node[i].op == NPI_OP_MOD) return NOT_OURS;
+    const struct npi_node *maker = npi_lo_maker(l, in[1]);
+    if (maker && maker->op == NPI_OP_MOD) return NOT_OURS; /* our own remainder, from the first round */
     const struct npi_view c = { .dtype = v.dtype, .rank = 1, .d = { v.d[v.rank - 1] } };
     const int size = npi_graph_const(l->g, NULL, &c);
     if (size < 0) return npi_fail(l->err, NP_ENOMEM, "%s: out of memory", l->g->path);

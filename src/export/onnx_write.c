@@ -178,6 +178,14 @@ void npi_ow_ilist(struct npi_ow *w, const char *name, const int64_t *v, int n) {
     npi_pbw_end(&w->nodes, m);
 }
 
+void npi_ow_widen(struct npi_ow *w, const char *name, const char *x, const char *y) {
+    const size_t m = npi_ow_begin(w, "Cast", name);
+    npi_ow_arg(w, x);
+    npi_ow_result(w, y);
+    npi_ow_int(w, "to", npi_ow_type(NP_F32));
+    npi_ow_end(w, m);
+}
+
 static void transpose(struct npi_ow *w, const char *x, const char *y, const int *perm, int rank) {
     int64_t p[NP_MAX_RANK];
     for (int i = 0; i < rank; i++) p[i] = perm[i];
@@ -254,7 +262,8 @@ const char *npi_ow_weights(struct npi_ow *w, int t, int kind) {
         npi_ow_const(w, name, src->dtype, rank, d, src->data, perm);
         const char *q = name;
         if (!(name = npi_ow_fresh(w, own(w, t)))) return NULL;
-        npi_ow_quant(w, "DequantizeLinear", dq->name, q, src, axis, name);
+        if (src->q.n) npi_ow_quant(w, "DequantizeLinear", dq->name, q, src, axis, name);
+        else npi_ow_widen(w, dq->name, q, name);
     } else {
         const char *x = npi_ow_in(w, t, NPI_OW_PLAIN);
         if (kind == 'D') {

@@ -56,6 +56,7 @@ void npi_ow_ilist(struct npi_ow *w, const char *attr, const int64_t *v, int n);
 void npi_ow_end(struct npi_ow *w, size_t mark);
 /* QuantizeLinear or DequantizeLinear of x with the parameters of v, along file axis `axis`. */
 void npi_ow_quant(struct npi_ow *w, const char *type, const char *name, const char *x, const struct npi_view *v, int axis, const char *y);
+void npi_ow_widen(struct npi_ow *w, const char *name, const char *x, const char *y); /* 16-bit floats to 32 */
 int npi_ow_type(int dtype); /* TensorProto.DataType, 0: none */
 static inline const struct npi_view *npi_ow_view(const struct npi_ow *w, int t) { return &w->g->tensor[t].v; }
 static inline int npi_ow_has(const struct npi_ow *w, int t, int form) { return w->t[t].name[form] != NULL; }

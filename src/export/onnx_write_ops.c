@@ -29,11 +29,17 @@ static int wants_image(const struct npi_graph *g, const struct npi_node *n) {
     return x->rank == 4 && n->a.resize.size[0] == x->d[0] && n->a.resize.size[3] == x->d[3];
 }
 
+/* Rows of an axis by a constant list: image in, image out. */
+static int picks_rows(const struct npi_graph *g, const struct npi_node *n) {
+    return g->tensor[n->in[0]].v.rank == 4 && g->tensor[n->in[1]].v.rank == 1 && g->tensor[n->in[1]].v.data && !n->a.gather.batch_dims;
+}
+
 int npi_ow_wants(const struct npi_graph *g, const struct npi_node *n) {
     if (n->op >= NPI_OP_RELU && n->op <= NPI_OP_SQUARED_DIFF) return NPI_OW_FOLLOWS;
     switch ((int)n->op) {
     case NPI_OP_CONV2D: case NPI_OP_DWCONV2D: case NPI_OP_CONVT2D: case NPI_OP_MAXPOOL2D: case NPI_OP_AVGPOOL2D: case NPI_OP_LPPOOL2D: case NPI_OP_GRID_SAMPLE:
     case NPI_OP_DEPTH_TO_SPACE: case NPI_OP_SPACE_TO_DEPTH: return NPI_OW_WANTS_FIRST;
+    case NPI_OP_GATHER: return picks_rows(g, n) ? NPI_OW_FOLLOWS : NPI_OW_WANTS_PLAIN;
     case NPI_OP_RESIZE: return wants_image(g, n) ? NPI_OW_WANTS_FIRST : NPI_OW_WANTS_PLAIN;
     case NPI_OP_ATAN2: case NPI_OP_PRELU: case NPI_OP_EQUAL: case NPI_OP_NOT_EQUAL: case NPI_OP_LESS: case NPI_OP_LESS_EQUAL: case NPI_OP_GREATER:
     case NPI_OP_GREATER_EQUAL: case NPI_OP_AND: case NPI_OP_OR: case NPI_OP_XOR: case NPI_OP_BITWISE_AND: case NPI_OP_BITWISE_OR: case NPI_OP_BITWISE_XOR:
@@ -538,13 +544,14 @@ HANDLER(gather) {
     static const char *const reductions[] = { "none", "add", "mul", "max", "min" };
     const char *x[3];
     if (n->op == NPI_OP_GATHER && n->a.gather.batch_dims) return npi_ow_refuse(w, n, "a gather with %d batch dimensions", n->a.gather.batch_dims);
-    const int r = fetch(w, n, NPI_OW_PLAIN, x);
-    if (r < 0) return r;
+    const int form = n->op == NPI_OP_GATHER && picks_rows(w->g, n) ? follow(w, n) : NPI_OW_PLAIN;
+    for (int i = 0; i < n->n_in; i++)
+        if (!(x[i] = npi_ow_in(w, n->in[i], i ? NPI_OW_PLAIN : form))) return bad_input(w, n, i);
     const size_t m = npi_ow_begin(w, row->type, n->name);
     for (int i = 0; i < n->n_in; i++) npi_ow_arg(w, x[i]);
-    npi_ow_result(w, npi_ow_out(w, n->out[0], NPI_OW_PLAIN));
+    npi_ow_result(w, npi_ow_out(w, n->out[0], form));
     if (n->op == NPI_OP_GATHER_ND) npi_ow_int(w, "batch_dims", n->a.gather.batch_dims);
-    else if (n->op != NPI_OP_SCATTER_ND) npi_ow_int(w, "axis", n->a.gather.axis);
+    else if (n->op != NPI_OP_SCATTER_ND) npi_ow_int(w, "axis", npi_ow_axis(form, n->a.gather.axis < 0 ? n->a.gather.axis + npi_ow_view(w, n->in[0])->rank : n->a.gather.axis));
     if (n->op == NPI_OP_SCATTER_ND || n->op == NPI_OP_SCATTER_ELEMENTS) npi_ow_str(w, "reduction", reductions[n->a.gather.reduction]);
     npi_ow_end(w, m);
     return 0;

@@ -66,9 +66,17 @@ HANDLER(leaky) {
     return 0;
 }
 
+/* The tensor that an operator reads as weights: with o->hybrid the 8-bit constant itself, around its Dequantize. */
+static int weights_tensor(const struct npi_tw *w, const struct npi_node *n) {
+    const struct npi_node *dq = w->made[n->in[1]];
+    const int grouped = n->op == NPI_OP_CONV2D && n->a.conv.groups > 1; /* those have no such kernel */
+    if (!w->o->hybrid || !dq || dq->op != NPI_OP_DEQUANTIZE || grouped || npi_tw_view(w, n->in[0])->dtype != NP_F32) return n->in[1];
+    const struct npi_view *v = npi_tw_view(w, dq->in[0]);
+    return v->data && v->dtype == NP_I8 ? dq->in[0] : n->in[1];
+}
+
 /* [kh][kw][c] has a leading 1 in TFLite: constants (also behind a DEQUANTIZE) are shown that way, others are reshaped. */
-static int depthwise_weights(struct npi_tw *w, const struct npi_node *n) {
-    const int t = n->in[1];
+static int depthwise_weights(struct npi_tw *w, int t) {
     const struct npi_node *dq = w->made[t];
     const int parts[2] = { t, dq && (dq->op == NPI_OP_DEQUANTIZE || dq->op == NPI_OP_CAST) ? dq->in[0] : -1 };
     struct npi_view v = *npi_tw_view(w, t);
@@ -120,10 +128,11 @@ static int zero_bias(struct npi_tw *w, const struct npi_node *n) {
 /* Weights in 8 bits behind a DEQUANTIZE of float data stay float arithmetic: the runtime's hybrid kernels would quantize the input, too. */
 HANDLER(conv) {
     const struct npi_window *a = &n->a.conv.win;
-    const struct npi_view *x = npi_tw_view(w, n->in[0]), *k = npi_tw_view(w, n->in[1]);
+    const int wt = weights_tensor(w, n);
+    const struct npi_view *x = npi_tw_view(w, n->in[0]), *k = npi_tw_view(w, wt);
     const int dw = n->op == NPI_OP_DWCONV2D, padding = npi_lt_padding(a, x->d[1], x->d[2]), dilated = a->dh != 1 || a->dw != 1;
     if (padding < 0) return refuse(w, n, "pads %d,%d,%d,%d", a->pt, a->pl, a->pb, a->pr);
-    const int weights = dw ? depthwise_weights(w, n) : npi_tw_tensor(w, n->in[1]), hybrid = x->dtype == NP_F32 && k->dtype == NP_I8;
+    const int weights = dw ? depthwise_weights(w, wt) : npi_tw_tensor(w, wt), hybrid = x->dtype == NP_F32 && k->dtype == NP_I8;
     const int version = hybrid ? (dw ? 6 : 5) : is8(w, n) ? 3 : dw && dilated ? 2 : !dw && n->a.conv.groups > 1 ? 6 : 1;
     struct npi_tw_op *op = npi_tw_push(w, row->code, row->options, version, 3, n);
     if (!op) return npi_tw_nomem(w);
@@ -159,10 +168,14 @@ HANDLER(convt) {
 
 HANDLER(fully_connected) {
     const int rank = npi_tw_view(w, n->in[0])->rank, bias = n->n_in > 2 && n->in[2] >= 0;
-    const int hybrid = npi_tw_view(w, n->in[0])->dtype == NP_F32 && npi_tw_view(w, n->in[1])->dtype == NP_I8;
-    struct npi_tw_op *op = push(w, n, row, bias ? 3 : 2, 0);
+    const int wt = weights_tensor(w, n), hybrid = npi_tw_view(w, n->in[0])->dtype == NP_F32 && npi_tw_view(w, wt)->dtype == NP_I8;
+    const int k = npi_tw_tensor(w, wt), b = bias ? npi_tw_tensor(w, n->in[2]) : hybrid ? zero_bias(w, n) : -1, x = npi_tw_tensor(w, n->in[0]);
+    struct npi_tw_op *op = npi_tw_push(w, row->code, row->options, 1, b >= 0 ? 3 : 2, n);
     if (!op) return npi_tw_nomem(w);
-    op->version = hybrid ? (npi_tw_view(w, n->in[1])->q.n > 1 ? 12 : 3) : is8(w, n) ? 4 : rank > 2 ? 5 : bias ? 1 : 6;
+    op->in[0] = x;
+    op->in[1] = k;
+    if (b >= 0) op->in[2] = b;
+    op->version = hybrid ? (npi_tw_view(w, wt)->q.n > 1 ? 12 : 3) : is8(w, n) ? 4 : rank > 2 ? 5 : bias ? 1 : 6;
     act_option(op, n, 0);
     if (rank != 2) npi_tw_opt(op, 2, 1, 1);
     return 0;
@@ -445,7 +458,22 @@ static const struct row rows[] = {
     { NPI_OP_GATHER_ND, 107, 83, 2, gather }, { NPI_OP_SCATTER_ND, 122, 97, 1, scatter_nd }, { NPI_OP_REVERSE, 105, 81, 1, reverse }, { NPI_OP_ONE_HOT, 85, 61, 1, one_hot },
 };
 
+/* Is the Dequantize n only there for weights that are read around it? */
+static int bypassed(const struct npi_tw *w, const struct npi_node *n) {
+    int readers = 0;
+    for (int i = 0; i < w->g->n_nodes; i++)
+        for (int k = 0; k < w->g->node[i].n_in; k++)
+            if (w->g->node[i].in[k] == n->out[0]) {
+                const struct npi_node *u = &w->g->node[i];
+                const int layer = u->op == NPI_OP_CONV2D || u->op == NPI_OP_DWCONV2D || u->op == NPI_OP_FULLY_CONNECTED;
+                if (k != 1 || !layer || weights_tensor(w, u) == n->out[0]) return 0;
+                readers++;
+            }
+    return readers == w->n_users[n->out[0]];
+}
+
 int npi_tw_node(struct npi_tw *w, const struct npi_node *n) {
+    if (w->o->hybrid && n->op == NPI_OP_DEQUANTIZE && npi_tw_view(w, n->in[0])->data && bypassed(w, n)) return 0;
     for (int i = 0; i < n->n_in + n->n_out; i++) {
         const int t = i < n->n_in ? n->in[i] : n->out[i - n->n_in];
         if (t >= 0 && npi_tw_type(npi_tw_view(w, t)->dtype) < 0) return refuse(w, n, "the type %s", np_dtype_name(npi_tw_view(w, t)->dtype));

@@ -20,6 +20,11 @@ int npi_import_onnx(struct npi_graph *g, const void *data, size_t size, const st
 int npi_import_tflite(struct npi_graph *g, const void *data, size_t size, const struct npi_import_opts *o, struct np_error *err);
 /* metadata_props of an ONNX file (card and Ultralytics keys): value of `key` copied into mem, NULL if absent or broken. */
 const char *npi_onnx_metadata(const void *data, size_t size, const char *key, struct npi_arena *mem);
+/* Metadata of either format, entry by entry; points into `data`. TFLite values may be any bytes. 1: there is one. */
+struct npi_metadata { const char *key; size_t key_size; const void *value; size_t size; };
+int npi_metadata_at(const void *data, size_t size, int i, struct npi_metadata *out);
+int npi_metadata_find(const void *data, size_t size, const char *key, struct npi_metadata *out);
+int npi_is_tflite(const void *data, size_t size);
 /* Op names of the format that the importer knows, for listings; NULL past the end. */
 const char *npi_onnx_op_at(int i);
 const char *npi_tflite_op_at(int i);
