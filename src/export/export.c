@@ -62,7 +62,7 @@ static int passes(const struct npi_graph *g, const struct npi_node *n) {
     const struct npi_view *y = &g->tensor[n->out[0]].v;
     if (n->n_out != 1 || y->rank != 4) return 0;
     if (n->op == NPI_OP_REDUCE) return n->a.reduce.keepdims;
-    if (n->op == NPI_OP_GROUP_NORM || n->op == NPI_OP_RESIZE || n->op == NPI_OP_SOFTMAX || n->op == NPI_OP_LOG_SOFTMAX || n->op == NPI_OP_LP_NORM || n->op == NPI_OP_TILE || n->op == NPI_OP_EXPAND) return 1;
+    if (n->op == NPI_OP_GROUP_NORM || n->op == NPI_OP_RESIZE || n->op == NPI_OP_SOFTMAX || n->op == NPI_OP_LOG_SOFTMAX || n->op == NPI_OP_LP_NORM || n->op == NPI_OP_TILE || n->op == NPI_OP_EXPAND || n->op == NPI_OP_GATHER) return 1;
     return (n->op >= NPI_OP_RELU && n->op <= NPI_OP_DEQUANTIZE) || (n->op >= NPI_OP_ADD && n->op <= NPI_OP_WHERE) || n->op == NPI_OP_CONCAT || n->op == NPI_OP_SLICE || n->op == NPI_OP_PAD;
 }
 

@@ -136,6 +136,10 @@ static int sink_one(struct npi_rewrite *w, int node) {
             a.resize.roi[rank + perm[i]] = n.a.resize.roi[rank + i];
         }
         break;
+    case NPI_OP_GATHER: /* rows by a list */
+        if (g->tensor[n.in[1]].v.rank != 1 || n.a.gather.batch_dims || n.a.gather.axis < 0) return 0;
+        a.gather.axis = perm[n.a.gather.axis];
+        break;
     case NPI_OP_SOFTMAX: case NPI_OP_LOG_SOFTMAX: case NPI_OP_LP_NORM:
         a.norm.axis = perm[n.a.norm.axis];
         break;
