@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "cpu/cpu.h"
 #include "nextpose/nextpose.h"
+#include "api/hooks.h"
 #include "api/tuner.h"
 #include "pipe/still.h"
 
@@ -150,7 +151,7 @@ int np_open(struct np_context **out, const struct np_settings *s, struct np_erro
     struct npi_pipe_params pp = {
         .det = c->tuner.det, .pose = c->tuner.pose, .set = i->set, .cpu = cpu, .threads = i->threads, .mode = s->mode,
         .pose_passes = npi_preset_int(&c->tuner.preset, NPI_KEY_POSE_PASSES), .persons_room = c->tuner.persons_room, .bbox_thr = i->bbox_thr, .nms_thr = i->nms_thr,
-        .keep_frames = s->keep_frames, .log = c->log, .nets = { npi_tuner_open_net, &c->tuner } };
+        .keep_frames = s->keep_frames, .smooth = c->tuner.preset.smooth, .log = c->log, .nets = { npi_tuner_open_net, &c->tuner } };
     npi_tuner_tuning(&c->tuner, &pp.tuning);
     c->pipe_params = pp;
     if ((r = npi_pipe_open(&c->pipe, &pp, err)) < 0) goto fail;
@@ -235,3 +236,4 @@ void np_context_dropped(struct np_context *c, int64_t n) { npi_pipe_dropped(c->p
 int np_context_adjust(struct np_context *c, const char *name, const char *value, struct np_error *err) {
     return c && name && value ? npi_tuner_adjust(&c->tuner, c->pipe, name, value, err) : npi_fail(err, NP_EINVAL, "np_context_adjust: NULL argument");
 }
+void npi_context_set_fault(struct np_context *c, const struct npi_fault_hook *h) { npi_pipe_set_fault(c->pipe, h); }

@@ -103,7 +103,7 @@ static void decide_fates(struct npi_pipe *p, struct npi_slot *s, int n, int *exp
     if (shared) share_budget(p, s, n, turn);
     for (int i = 0; i < n; i++) {
         struct npi_memo *const m = npi_memo(p, s->person[i].id);
-        const int known = m->asked_ns >= 0, fresh = known && s->t_ns - m->asked_ns <= p->tuning.pose_timeout_ns;
+        const int known = m->asked_ns >= 0, fresh = known && s->t_ns - m->asked_ns <= s->pose_timeout_ns;
         s->fate[i] = !turn[i] && fresh ? NPI_FATE_PROPAGATE : NPI_FATE_INFER;
         if (s->fate[i] == NPI_FATE_PROPAGATE) continue;
         *expired += !turn[i] && known;
@@ -121,6 +121,8 @@ int npi_associate(struct npi_pipe *p, uint64_t seq, struct npi_slot *s) {
         p->extra_spent = s->detect = s->extra = 1;
         return 0;
     }
+    npi_tracker_set_picture(p->tracker, s->result.width, s->result.height);
+    npi_tracker_set_max_persons(p->tracker, s->knobs.max_persons);
     const int n = chosen(p, s, detected ? by_detection(p, s) : by_tracks(p, s));
     const int joints_came = p->p.det && p->p.det->card.task == NPI_TASK_POSE_MULTI && !p->p.pose;
     s->n_todo = s->next_todo = 0;

@@ -79,9 +79,9 @@ void npi_detect(struct npi_pipe *p, struct npi_lane *l, struct npi_slot *s) {
         return;
     }
     const int r = npi_pipe_fault(p, NP_STAGE_DETECT) ? npi_fail(&e, NP_EINTERNAL, "the detector failed")
-                                                      : npi_worker_detect(w, s->det, &s->frame, p->p.bbox_thr, p->p.nms_thr, l->pool, &m, &e);
+                                                      : npi_worker_detect(w, s->det, &s->frame, p->low_thr, p->p.nms_thr, l->pool, &m, &e);
     if (r >= 0) {
-        s->n_found = npi_worker_persons(w, s->det, &m, s->result.width, s->result.height, p->p.persons_room, s->person);
+        s->n_found = npi_worker_persons(w, s->det, &m, s->result.width, s->result.height, NPI_MAX_PERSONS, s->person);
         return;
     }
     s->detect_failed = 1;

@@ -47,15 +47,23 @@ static int open_memory(struct npi_pipe *p, struct np_error *err) {
     p->memo = npi_alloc(sizeof *p->memo * (size_t)p->n_memos);
     p->feed = npi_alloc(sizeof *p->feed * (size_t)p->n_feeds);
     int ok = p->slot && p->memo && p->feed;
-    for (int i = 0; ok && i < p->n_slots; i++) ok = (p->slot[i].person = npi_alloc(sizeof *p->slot[i].person * (size_t)room)) != NULL;
+    for (int i = 0; ok && i < p->n_slots; i++) ok = (p->slot[i].person = npi_alloc(sizeof *p->slot[i].person * NPI_MAX_PERSONS)) != NULL;
     for (int i = 0; ok && i < p->n_feeds; i++) ok = (p->feed[i].kpt = npi_alloc(sizeof *p->feed[i].kpt * NP_MAX_KEYPOINTS * (size_t)room)) != NULL;
     if (!ok) return npi_fail(err, NP_ENOMEM, "out of memory for %d frames of %d people", p->n_slots, room);
     struct npi_track_params t;
+    struct npi_smooth_spec spec;
     npi_track_params_default(&t);
-    t.max_persons = room;
-    t.high_thr = t.low_thr = p->p.bbox_thr;
+    t.max_persons = p->tuning.c.start.max_persons;
+    t.high_thr = p->p.bbox_thr;
     t.new_thr = p->p.bbox_thr + .1f;
-    return npi_tracker_create(&p->tracker, &t, p->p.set) < 0 ? npi_fail(err, NP_ENOMEM, "out of memory for the tracker") : 0;
+    if (t.low_thr > t.high_thr) t.low_thr = t.high_thr;
+    p->low_thr = t.low_thr;
+    const int r = npi_smooth_parse(&spec, p->p.smooth, err);
+    p->p.smooth = NULL; /* was borrowed */
+    if (r < 0) return r;
+    if (npi_tracker_create(&p->tracker, &t, p->p.set) < 0 || npi_flip_create(&p->flip, p->p.set, p->n_memos) < 0 || npi_smoother_create(&p->smoother, &spec, p->n_memos) < 0 ||
+        npi_propagator_create(&p->propagator, p->n_memos, (float)((double)p->tuning.pose_timeout_ns * 1e-9)) < 0) return npi_fail(err, NP_ENOMEM, "out of memory for the tracker");
+    return 0;
 }
 
 static int start_threads(struct npi_pipe *p, struct np_error *err) {
@@ -112,6 +120,9 @@ void npi_pipe_close(struct npi_pipe **pp) {
     npi_free(p->feed);
     npi_free(p->memo);
     npi_tracker_free(&p->tracker);
+    npi_flip_free(&p->flip);
+    npi_smoother_free(&p->smoother);
+    npi_propagator_free(&p->propagator);
     npi_meter_free(&p->meter);
     pthread_cond_destroy(&p->work);
     pthread_cond_destroy(&p->done);
@@ -157,6 +168,12 @@ void npi_pipe_report(struct npi_pipe *p, int stage, double ms, double wait_ms) {
 
 void npi_pipe_dropped(struct npi_pipe *p, int64_t n) {
     if (n > 0) npi_meter_dropped(&p->meter, n);
+}
+
+void npi_pipe_set_fault(struct npi_pipe *p, const struct npi_fault_hook *h) {
+    pthread_mutex_lock(&p->lock);
+    p->p.fault = *h;
+    pthread_mutex_unlock(&p->lock);
 }
 
 void npi_pipe_knobs(struct npi_pipe *p, struct np_knobs *out) {

@@ -19,7 +19,8 @@
 
 #define NPI_MAX_PERSONS 64
 
-/* Lets a test make the n-th call of a stage fail: 1 fails it. NULL outside of tests. */
+/* Lets a test make the n-th call of a stage (DETECT, CROP, POSE) fail, or take its time: 1 fails it. Only tests that link the library's objects can
+ * reach it (npi_context_set_fault, api/hooks.h). */
 struct npi_fault_hook { int (*fail)(void *opaque, int stage); void *opaque; };
 
 /* Opens, while the pipe runs, the detector with another input side (side > 0) or a smaller pose net (variant > 0). Called on a thread of its own. */
@@ -41,10 +42,11 @@ struct npi_pipe_params {
     int persons_room;                      /* people a frame at most, whatever the knobs say; memory is made for them */
     float bbox_thr, nms_thr;
     struct npi_tuning tuning;
+    const char *smooth;                    /* as in np_settings; borrowed until the pipe is open */
     struct npi_net_source nets;            /* open NULL: only those above */
     int keep_frames;                       /* 1: pixels live until the result is released */
     struct np_logger log;
-    struct npi_fault_hook fault;
+    struct npi_fault_hook fault;           /* see above; zero */
 };
 int npi_pipe_open(struct npi_pipe **out, const struct npi_pipe_params *p, struct np_error *err);
 void npi_pipe_close(struct npi_pipe **p);
@@ -59,5 +61,6 @@ void npi_pipe_dropped(struct npi_pipe *p, int64_t n);
 /* New targets, bounds and knobs for the frames that are taken in from now on. Any thread. */
 void npi_pipe_retune(struct npi_pipe *p, const struct npi_tuning *t);
 void npi_pipe_knobs(struct npi_pipe *p, struct np_knobs *out); /* in use */
+void npi_pipe_set_fault(struct npi_pipe *p, const struct npi_fault_hook *h); /* before the first frame */
 size_t npi_pipe_arena_bytes(const struct npi_pipe *p);
 #endif

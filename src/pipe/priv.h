@@ -12,6 +12,9 @@
 
 #include "pipe/meter.h"
 #include "pipe/pipe.h"
+#include "track/flip.h"
+#include "track/propagate.h"
+#include "track/smooth.h"
 #include "track/track.h"
 
 #define NPI_MAX_THREADS 64
@@ -28,7 +31,7 @@ struct npi_slot {
     struct np_frame frame;
     int has_frame;                     /* release not yet called */
     struct np_result result;
-    struct np_person *person;          /* [persons_room] */
+    struct np_person *person;          /* [NPI_MAX_PERSONS]: boxes that were found, then people */
     unsigned char fate[NPI_MAX_PERSONS]; /* of person i: enum npi_fate */
     int todo[NPI_MAX_PERSONS], n_todo, next_todo, open; /* people to infer; not yet given out; not yet finished */
     int n_found;                       /* boxes in person[], before association */
@@ -37,6 +40,8 @@ struct npi_slot {
     int extra;                         /* detected out of turn, because the tracker wanted it */
     int det, pose;                     /* which nets */
     struct np_knobs knobs;
+    int64_t pose_timeout_ns;
+    float max_delay_ms;
     int64_t t_ns;                      /* time of the picture, always growing */
     int64_t sent_ns, ready_ns;         /* clock: given to us; the present state came */
     int64_t detect_ns, pose_ns;        /* work */
@@ -48,15 +53,13 @@ enum npi_fate { NPI_FATE_NONE, NPI_FATE_INFER, NPI_FATE_FAILED, NPI_FATE_PROPAGA
 /* Poses of a frame that has come out, for the tracker. */
 struct npi_feed { uint64_t seq; int64_t t_ns; int n; struct { int id, n_kpt; struct np_box box; } who[NPI_MAX_PERSONS]; struct np_keypoint *kpt; /* [persons_room][NP_MAX_KEYPOINTS] */ };
 
-/* Pose cache: what is known of a person by id. */
+/* What is known of a person's poses, by id; the poses themselves are the propagator's. */
 struct npi_memo {
     int id;                            /* 0: free */
     int64_t asked_ns;                  /* picture time of the last inference that was given out; -1: none, or it failed */
     uint64_t used;                     /* p->memo_uses at the last look */
-    int has_pose;
-    uint64_t seq;                      /* frame of the pose below */
-    int64_t t_ns;
-    struct np_person pose;
+    uint64_t seq;                      /* frame that the last pose was inferred on */
+    float pose_score;                  /* of it */
 };
 
 /* A thread that takes work, with a few more in its pool. */
@@ -87,6 +90,7 @@ struct npi_adapt {
 struct npi_pipe {
     struct npi_pipe_params p;
     struct npi_tuning tuning;          /* in force */
+    float low_thr;                     /* of the detector: weak boxes keep tracks alive; p.bbox_thr is what starts one */
     struct npi_adapt adapt;
     struct npi_worker worker[NPI_MAX_THREADS];
     int n_workers;
@@ -107,6 +111,9 @@ struct npi_pipe {
     int64_t last_t_ns, last_detect_ns;
     /* in-order stages only */
     struct npi_tracker *tracker;
+    struct npi_flip *flip;
+    struct npi_smoother *smoother;
+    struct npi_propagator *propagator;
     int extra_spent;                   /* the one detection out of turn since the last regular one */
     struct npi_feed *feed; int n_feeds; uint64_t fed; /* poses of frames before `fed` are in the tracker */
     struct npi_memo *memo; int n_memos; uint64_t memo_uses;
