@@ -23,7 +23,7 @@ limit = int(sys.argv[4]) if len(sys.argv) > 4 else 10**9
 det, pose = os.path.join(models, "efficientdet_lite0_int8.tflite"), os.path.join(models, "pose_landmark_full.tflite")
 with tempfile.TemporaryDirectory() as tmp:
     out = os.path.join(tmp, "out.jsonl")
-    subprocess.run([nextpose, "run", "-i", clip, "--detector", det, "--model", pose, "--save-json", out, "--quiet"], check=True)
+    subprocess.run([nextpose, "run", "-i", clip, "--detector", det, "--model", pose, "--save-json", out, "--quiet", "--smooth", "none"], check=True)
     ours = [json.loads(line) for line in open(out)][1:]
 
 ref = Pipeline(det, pose, threads=2)
