@@ -118,6 +118,13 @@ static void tint(const uint8_t in[3], int side_, uint8_t out[3]) {
     for (int i = 0; i < 3; i++) out[i] = (uint8_t)(side_ < 0 ? in[i] + (255 - in[i]) * 45 / 100 : side_ > 0 ? in[i] * 75 / 100 : in[i]);
 }
 
+void npi_draw_limb_color(int id, const struct np_keypoint_set *set, int a, int b, uint8_t rgb[3]) {
+    uint8_t base[3];
+    const int sa = side(set, a), sb = side(set, b);
+    npi_draw_person_color(id, base);
+    tint(base, sa == sb ? sa : 0, rgb);
+}
+
 static void draw_pose(struct npi_picture *p, const struct np_keypoint_set *set, const struct np_person *who, float thr, float thick,
                       const uint8_t rgb[3]) {
     uint8_t c[3];

@@ -18,4 +18,6 @@ void npi_draw_disc(struct npi_picture *p, float x, float y, float radius, const 
 void npi_draw_text(struct npi_picture *p, int x, int y, int scale, const char *text, const uint8_t rgb[3]);
 /* The colour of a person. */
 void npi_draw_person_color(int id, uint8_t rgb[3]);
+/* The colour of the limb between joints a and b (of joint a where they are the same): left lighter, right darker. */
+void npi_draw_limb_color(int id, const struct np_keypoint_set *set, int a, int b, uint8_t rgb[3]);
 #endif

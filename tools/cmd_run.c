@@ -38,7 +38,7 @@ const struct opt_def cmd_run_opts[] = {
     { "quiet", 'q', OPT_BOOL, NULL, 0, 0, NULL, NULL, "no progress line, no summary; errors only", NULL },
     { "json-summary", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "the summary as one JSON object", NULL },
     { "log-level", 0, OPT_CHOICE, "warn", 0, 0, "error|warn|info|debug", NULL, "what is told on stderr", NULL },
-    { "view", 0, OPT_CHOICE, "none", 0, 0, "none|window|web", NULL, "live view", "Watching" },
+    { "view", 0, OPT_CHOICE, "auto", 0, 0, "auto|none|window|web", NULL, "live view; auto: a window for a camera, where there is a display", "Watching" },
     { "web-port", 0, OPT_INT, "8765", 0, 65535, NULL, "N", "port of --view web; 0: any free one", NULL },
     { "web-bind", 0, OPT_STRING, "127.0.0.1", 0, 0, NULL, "ADDRESS", "others than loopback: read only, with a token", NULL },
     { "web-token", 0, OPT_STRING, NULL, 0, 0, NULL, "TEXT", "who does not know it sees nothing", NULL },
@@ -98,6 +98,7 @@ struct run {
     struct np_stats now;                   /* of the library, at the end; in live mode looked at now and then */
     struct views views;
     int live, async, tty, quiet, preset, reconnect;
+    enum view view;
     const struct npi_writer_ops *format;
     const char *out_path;
 };
@@ -112,6 +113,7 @@ static int same_file(const char *a, const char *b) {
     return a && b && stat(a, &x) == 0 && stat(b, &y) == 0 && S_ISREG(x.st_mode) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
+/* What was asked for; "auto" is settled when the input is open. */
 static enum view view_of(const struct opts *o) {
     const char *const v = opt_str(o, "view");
     return !strcmp(v, "window") ? VIEW_WINDOW : !strcmp(v, "web") ? VIEW_WEB : VIEW_NONE;
@@ -251,6 +253,10 @@ static int open_outputs(struct run *run, struct np_error *err) {
 }
 
 static void run_numbers(void *run, struct np_stats *out) { np_context_stats(((struct run *)run)->ctx, out); }
+static void window_closed(void *opaque) {
+    int none = 0;
+    atomic_compare_exchange_strong(&stop_flag, &none, STOP_OURSELVES); /* as if the input had ended; a Ctrl-C before that stays one */
+}
 static int run_adjust(void *run, const char *name, const char *value, struct np_error *err) { return np_context_adjust(((struct run *)run)->ctx, name, value, err); }
 static void run_extra(void *opaque, struct npi_stats_extra *x) {
     struct run *const run = opaque;
@@ -266,7 +272,7 @@ static int open_views(struct run *run, struct np_error *err) {
                  .preset = run->preset, .kpt_thr = run->info.kpt_thr, .set = run->info.set,
                  .stats = run_numbers, .adjust = run_adjust, .extra = run_extra, .opaque = run },
         .monitor = { .json_path = opt_str(o, "stats-json"), .line = opt_bool(o, "stats"), .tty = isatty(STDERR_FILENO) },
-        .view = view_of(o), .web_bind = opt_str(o, "web-bind"), .web_token = opt_str(o, "web-token"), .web_port = opt_int(o, "web-port"),
+        .view = run->view, .draw_boxes = opt_bool(o, "draw-boxes"), .draw_ids = opt_bool(o, "draw-ids"), .closed = window_closed, .web_bind = opt_str(o, "web-bind"), .web_token = opt_str(o, "web-token"), .web_port = opt_int(o, "web-port"),
         .metrics_port = opt_str(o, "metrics-port") ? opt_int(o, "metrics-port") : -1, .quiet = run->quiet, .log = run->log,
     };
     return views_open(&run->views, &p, err);
@@ -424,6 +430,9 @@ static int run_it(struct run *run) {
     if ((r = npi_source_open(&run->source, opt_str(o, "input"), &sp, &e)) < 0) return tool_fail(r == NP_EINTR ? EXIT_INTERRUPTED : EXIT_INPUT, &e);
     run->live = opt_bool(o, "live") || (run->source->info.live && !opt_bool(o, "every-frame"));
     run->async = opt_bool(o, "async");
+    run->view = view_of(o);
+    /* Who points a camera at himself wants to see himself; a clip that is worked through for its outputs needs no window. */
+    if (!strcmp(opt_str(o, "view"), "auto") && run->live && run->source->info.live && !run->quiet && views_window_possible()) run->view = VIEW_WINDOW;
     if ((r = open_context(run, &e)) < 0) return tool_fail(tool_exit_code(r), &e);
     if ((r = open_outputs(run, &e)) < 0 || (r = open_views(run, &e)) < 0) return tool_fail(r == NP_EINTR ? EXIT_INTERRUPTED : EXIT_RUNTIME, &e);
     return work(run);

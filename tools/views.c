@@ -8,13 +8,26 @@
 #ifdef NPI_HAVE_WEB
 #include "io/http.h"
 #endif
+#ifdef NPI_HAVE_WINDOW
+#include "io/window.h"
+#endif
 
 const char *views_missing(enum view view, int metrics) {
 #ifndef NPI_HAVE_WEB
     if (view == VIEW_WEB || metrics) return "this build has no web server: libmicrohttpd or FFmpeg was missing when it was made";
 #endif
-    if (view == VIEW_WINDOW) return "the window is not in this version";
+#ifndef NPI_HAVE_WINDOW
+    if (view == VIEW_WINDOW) return "this build has no window: SDL2 was missing when it was made (--view web shows the run in a browser)";
+#endif
     return NULL;
+}
+
+int views_window_possible(void) {
+#ifdef NPI_HAVE_WINDOW
+    return npi_window_possible();
+#else
+    return 0;
+#endif
 }
 
 #ifdef NPI_HAVE_WEB
@@ -38,6 +51,13 @@ int views_open(struct views *v, const struct views_params *p, struct np_error *e
     }
     if (r == 0 && p->metrics_port >= 0) r = open_server(&v->metrics, v, p, p->metrics_port, 1, err);
 #endif
+#ifdef NPI_HAVE_WINDOW
+    if (r == 0 && p->view == VIEW_WINDOW) {
+        const struct npi_window_params wp = { .title = "NextPose", .boxes = p->draw_boxes, .ids = p->draw_ids, .closed = p->closed, .opaque = p->opaque };
+        r = npi_window_open(&v->window, v->hub, &wp, err);
+        v->watched = 1;
+    }
+#endif
     if (r == 0) r = monitor_start(&v->monitor, v->hub, &p->monitor, err);
     if (r < 0) views_close(v);
     return r;
@@ -54,6 +74,9 @@ int views_close(struct views *v) {
 #ifdef NPI_HAVE_WEB
     npi_http_close(&v->web);
     npi_http_close(&v->metrics);
+#endif
+#ifdef NPI_HAVE_WINDOW
+    npi_window_close(&v->window);
 #endif
     npi_hub_close(&v->hub);
     return n_failed;
