@@ -130,7 +130,8 @@ static void draw(struct npi_window *w) {
         draw_picture(w, &at);
         npi_sdl_persons(w->renderer, w->shot, &at, npi_hub_about(w->hub)->kpt_thr, w->p.boxes, w->p.ids);
     }
-    const int s = out_h >= 1400 ? 4 : out_h >= 1000 ? 3 : out_h >= 560 ? 2 : 1;
+    const int by_height = out_h >= 1400 ? 4 : out_h >= 1000 ? 3 : out_h >= 560 ? 2 : 1, by_width = out_w / 300; /* the panel is 284 wide at 1 */
+    const int s = by_width < 1 ? 1 : by_width < by_height ? by_width : by_height;
     npi_sdl_rates(w->renderer, 4 * s, 4 * s, s, &w->stats, &w->extra);
     if (w->panel) npi_sdl_panel(w->renderer, 4 * s, 20 * s, s, &w->stats, &w->extra);
     if (npi_io_now_ns() - w->message_ns < 3000000000 && *w->message) {
@@ -217,6 +218,8 @@ static int events(struct npi_window *w) {
 /* --- the thread --- */
 
 static int begin(struct npi_window *w) {
+    /* SDL would draw on a screen that nobody sees. */
+    if (!npi_window_possible()) return npi_io_fail(&w->err, NP_EUNSUPPORTED, "no window can be opened: there is no display (--view web needs none)");
     const int r = npi_sdl_load(&w->err);
     if (r < 0) return r;
     SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what is missing to build and run: Debian packages, nothing else. `setup.sh test` adds what the tests need.
 set -eu
-want="gcc make pkg-config meson ninja-build libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libavdevice-dev libmicrohttpd-dev libjansson-dev libinih-dev libzip-dev python3 python3-venv python3-pip"
-[ "${1:-}" = test ] && want="$want libcmocka-dev clang libclang-rt-14-dev ffmpeg g++ valgrind chromium qemu-user"
+want="gcc make pkg-config meson ninja-build libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libavdevice-dev libmicrohttpd-dev libsdl2-dev libjansson-dev libinih-dev libzip-dev python3 python3-venv python3-pip"
+[ "${1:-}" = test ] && want="$want libcmocka-dev clang libclang-rt-14-dev ffmpeg g++ valgrind chromium xvfb xdotool imagemagick qemu-user"
 missing=""
 for p in $want; do
     dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $p"

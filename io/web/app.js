@@ -220,6 +220,7 @@ function showStages(s) {
     box.children[i * 3 + 2].textContent = st.runs ? `${st.per_frame_ms.toFixed(1)} ms · ${Math.round(st.share * 100)} %` : "–";
   });
   $("bottleneck").hidden = !s.bottleneck;
+  $("bottleneck").className = "tag" + (s.bottleneck === "source" ? " source" : "");
   if (s.bottleneck) set("bottleneck", s.bottleneck === "source" ? "waits for the source" : `${s.bottleneck} limits`);
 }
 

@@ -97,6 +97,8 @@ def check_run(nextpose, shared, clip, people, folder, env):
         j = b.eval(JOINTS)
         assert j["n"] >= 10 * people and j["hit"] >= 0.8 * j["n"], (j["n"], j["hit"])  # joints close together cover one another
         # Settings of the run itself, and numbers that come from it.
+        b.eval("adjust('preset', 'quality')")
+        b.until("nextpose.stats && nextpose.stats.preset === 'quality'")
         b.eval("adjust('max-persons', '2')")
         b.until("nextpose.stats.knobs.max_persons === 2")
         b.until("nextpose.stats.fps.processed > 0 && nextpose.stats.stages.pose.runs > 0 && nextpose.stats.memory.resident_mb > 10")
