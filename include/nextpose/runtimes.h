@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "nextpose/error.h"
+#include "nextpose/types.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -42,6 +43,30 @@ struct np_runtime_info {
 /* Tells of each runtime in turn: native, tflite, onnx, openvino, torch, then other plug-ins in the search. `test`: also load them and run a tiny
  * model. The pointer given to `each` is good for that call. Slow (loads libraries). */
 NP_API void np_runtime_list(const struct np_runtime_search *s, int test, void (*each)(void *opaque, const struct np_runtime_info *info), void *opaque);
+
+/* One net on one runtime, by itself: what `nextpose bench model --backend` times. No fallback: what cannot be is an error. */
+struct np_tensor_info;
+struct np_runtime_net;
+struct np_runtime_net_params {
+    const char *runtime;           /* "native" (NULL), "onnx", … */
+    const char *device, *precision, *options, *isa; /* as in np_settings; isa is native's */
+    int threads;                   /* of a run; 0: 1 */
+    int batch;                     /* first dimension of the first input; 0: as in the file */
+    const char *cache_dir;
+    const struct np_runtime_search *search;
+    uint64_t reserved[8];
+};
+struct np_runtime_net_about { char runtime[32], version[64], device[64], file[1024]; double library_ms, open_ms; }; /* loading the library; opening the net */
+/* path: a model file, or one of a set of the same stem; a missing format is converted (cache_dir). *out belongs to the caller. */
+NP_API int np_runtime_net_open(struct np_runtime_net **out, const char *path, const struct np_runtime_net_params *p, struct np_error *err);
+NP_API void np_runtime_net_close(struct np_runtime_net **n);
+NP_API void np_runtime_net_about(const struct np_runtime_net *n, struct np_runtime_net_about *out);
+/* Input (output 0) or output (output 1) i; NP_EINVAL past the end. */
+NP_API int np_runtime_net_info(const struct np_runtime_net *n, int output, int i, struct np_tensor_info *out);
+/* Inputs keep their bytes until the next run only. One thread at a time. */
+NP_API void *np_runtime_net_input(struct np_runtime_net *n, int i);
+NP_API const void *np_runtime_net_output(const struct np_runtime_net *n, int i);
+NP_API int np_runtime_net_run(struct np_runtime_net *n, struct np_error *err);
 
 #ifdef __cplusplus
 }

@@ -3,9 +3,7 @@
 #define _GNU_SOURCE
 #include "pipe/choose.h"
 #include "base/log.h"
-#include "base/sha256.h"
 #include "cpu/cpu.h"
-#include "nextpose/convert.h"
 #include "pipe/selftest.h"
 #include "pipe/timings.h"
 
@@ -108,53 +106,7 @@ void npi_choice_free(struct npi_choice **c) {
 
 static int any_gpu(const struct npi_choice *c) { return *c->device && strcmp(c->device, "cpu") && strcmp(c->device, "auto"); }
 
-static int hash_of(const char *path, char hex[65]) {
-    struct npi_file f = { 0 };
-    if (npi_file_map(&f, path, NULL) < 0) return 0;
-    npi_sha256_hex(f.data, f.size, hex);
-    npi_file_unmap(&f);
-    return 1;
-}
-
-/* --- a runtime's file --- */
-
-/* The converter fills a gap: model.tflite -> CACHE/converted/<hash>.onnx, once. */
-static int convert(struct npi_choice *c, const char *format, char *out, size_t size) {
-    const int to_onnx = !strcmp(format, "onnx"), to_tflite = !strcmp(format, "tflite");
-    const char *const from = npi_model_format(c->model);
-    char hex[65], dir[NPI_PATH_MAX + 16];
-    struct np_error e = { 0 };
-    struct stat st;
-    if (!*c->cache_dir || (!to_onnx && !to_tflite) || (strcmp(from, "onnx") && strcmp(from, "tflite"))) return 0;
-    if (!hash_of(c->model, hex)) return 0;
-    snprintf(dir, sizeof dir, "%s/converted", c->cache_dir);
-    if ((size_t)snprintf(out, size, "%s/%.32s-" NP_VERSION_STRING ".%s", dir, hex, to_onnx ? "onnx" : "tflite") >= size) return 0;
-    if (stat(out, &st) == 0) return 1;
-    mkdir(c->cache_dir, 0777);
-    mkdir(dir, 0777);
-    struct np_convert_params p;
-    np_convert_params_default(&p);
-    p.strategy = NP_STRATEGY_FP32;
-    p.format = to_onnx ? NP_FORMAT_ONNX : NP_FORMAT_TFLITE;
-    if (np_convert(c->model, out, &p, NULL, &e) >= 0) {
-        npi_log(&c->log, NP_LOG_INFO, "%s: converted for %s, kept as %s", c->model, format, out);
-        return 1;
-    }
-    npi_log(&c->log, NP_LOG_INFO, "%s: cannot be converted to %s: %s", c->model, format, e.message);
-    return 0;
-}
-
-/* First file of the net that this table reads. `make_it`: convert when there is none. */
-static int find_file(struct npi_choice *c, struct entry *x, int make_it) {
-    for (int pass = 0; pass < (make_it ? 2 : 1); pass++)
-        for (const char *f = x->plugin.table->formats; *f;) {
-            const size_t n = strcspn(f, ",");
-            snprintf(x->format, sizeof x->format, "%.*s", (int)(n < sizeof x->format ? n : sizeof x->format - 1), f);
-            if (pass ? convert(c, x->format, x->path, sizeof x->path) : npi_model_sibling(c->model, x->format, x->path, sizeof x->path)) return 1;
-            f += n + (f[n] == ',');
-        }
-    return 0;
-}
+/* --- opening and testing --- */
 
 /* Module, library, file: without loading the library. */
 static int look(struct npi_choice *c, struct entry *x, const char *name, int make_it, struct np_error *err) {
@@ -164,14 +116,12 @@ static int look(struct npi_choice *c, struct entry *x, const char *name, int mak
     if (r < 0) return r;
     snprintf(x->runtime, sizeof x->runtime, "%s", x->plugin.table->name);
     if ((r = npi_plugin_find_library(&x->plugin, &c->search, err)) < 0) return r;
-    if (!find_file(c, x, make_it))
+    if (!npi_model_file(c->model, x->plugin.table->formats, make_it && *c->cache_dir ? c->cache_dir : NULL, &c->log, x->format, sizeof x->format, x->path, sizeof x->path))
         return npi_fail(err, NP_EUNSUPPORTED, "model not supported: it reads %s files, and %s comes in none%s", x->plugin.table->formats, c->model,
                         make_it && !*c->cache_dir ? " (and there is no cache folder to convert it into)" : "");
     x->ready = 1;
     return 0;
 }
-
-/* --- opening and testing --- */
 
 static int open_engine(struct npi_choice *c, struct entry *x, struct npi_engine **out, struct np_error *err) {
     struct np_backend_params p = { .size = sizeof p, .library = *x->plugin.library ? x->plugin.library : NULL, .model_path = x->path, .format = x->format, .threads = c->threads,
@@ -217,6 +167,7 @@ static int test(struct npi_choice *c, struct npi_engine *e, struct np_error *err
     if (r < 0) return r;
     if (c->native && (r = npi_trial_open(&own, c->native, NULL, c->cpu, err)) >= 0) {
         r = npi_trial_compare(&t, &own, c->card.dec.class_index, err);
+        if (r >= 0) r = npi_trial_compare_joints(&t, &own, err);
         npi_trial_close(&own);
     } else if (r >= 0) r = npi_trial_compare(&t, NULL, 0, err);
     if (r >= 0 && c->native && t.error < 0) npi_log(&c->log, NP_LOG_INFO, "%s: %s has other outputs than our own engine; only looked at for NaN and steadiness", c->model, npi_engine_runtime(e));
@@ -321,7 +272,7 @@ static int faster_than_native(struct npi_choice *c, struct verdict *v) {
     if (npi_card_builtin(c->card.id) && c->cpu) return 0; /* a model that we know, on a processor that our kernels know: nobody else is in play */
     for (int i = 0; i < N_ORDER; i++)
         if (look(c, &x[n], order[i], 0, NULL) >= 0) n++;
-    if (!n || !hash_of(c->model, hex)) return 0;
+    if (!n || !npi_model_hash(c->model, hex)) return 0;
     timing_key(c, x, n, hex, key, sizeof key);
     const int kept = npi_timings_load(&t, c->cache_dir, key);
     if (!kept) {

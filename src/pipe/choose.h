@@ -30,4 +30,8 @@ void npi_choice_free(struct npi_choice **c);
 const char *npi_model_format(const char *path);
 /* The file of the same net in another format: same folder, same stem. 1: there is one. */
 int npi_model_sibling(const char *path, const char *format, char *out, size_t size);
+/* The file of the net at `path` in one of `formats` ("onnx,tflite", best first): itself, a sibling, or, with a cache_dir, a converted one that is kept there
+ * (.onnx and .tflite, either way). 1: out and format are set. */
+int npi_model_file(const char *path, const char *formats, const char *cache_dir, const struct np_logger *log, char *format, size_t format_size, char *out, size_t size);
+int npi_model_hash(const char *path, char hex[65]); /* SHA-256; 0: cannot be read */
 #endif

@@ -162,6 +162,32 @@ int npi_trial_compare(struct npi_trial *t, const struct npi_trial *native, int c
     return 0;
 }
 
+static int joints(const struct npi_trial *t, struct npi_pose *p, struct np_error *err) {
+    const void *out[NPI_MAX_OUTPUTS];
+    struct npi_decoder *d = NULL;
+    const int r = npi_decoder_open(&d, &t->face->card, t->face->out, t->face->n_out, t->face->in.width, t->face->in.height, err);
+    if (r < 0) return r;
+    for (int i = 0; i < t->face->n_out; i++) out[i] = npi_run_output(t->run, i);
+    npi_decode_pose(d, out, 0, p);
+    npi_decoder_free(&d);
+    return 0;
+}
+
+int npi_trial_compare_joints(struct npi_trial *t, const struct npi_trial *native, struct np_error *err) {
+    if (t->face->card.task != NPI_TASK_POSE) return 0;
+    struct npi_pose *const p = npi_alloc(2 * sizeof *p);
+    int r = p ? 0 : npi_fail(err, NP_ENOMEM, "out of memory");
+    if (r >= 0 && (r = joints(native, &p[0], err)) >= 0 && (r = joints(t, &p[1], err)) >= 0) {
+        const float far = 0.05f * (float)t->face->in.width;
+        int apart = 0;
+        for (int i = 0; i < p[0].n && i < p[1].n; i++) apart += !(fabsf(p[0].joint[i].x - p[1].joint[i].x) <= far && fabsf(p[0].joint[i].y - p[1].joint[i].y) <= far);
+        if (p[0].n != p[1].n || 2 * apart > p[0].n)
+            r = npi_fail(err, NP_EBACKEND, "self-test: of %d joints %d lie elsewhere than with our own engine; are its outputs in another order?", p[0].n, apart);
+    }
+    npi_free(p);
+    return r;
+}
+
 void npi_trial_time(struct npi_trial *const *t, int n, struct np_pool *pool, double *ms) {
     double all[ROUNDS][8];
     int rounds = 0;

@@ -20,6 +20,9 @@ int npi_trial_open(struct npi_trial *t, struct npi_engine *e, struct np_pool *po
 void npi_trial_close(struct npi_trial *t);
 /* Against our own engine; its outputs may be fewer (and one column of) the runtime's: matched by name, else by shape. NP_EBACKEND: wrong numbers. */
 int npi_trial_compare(struct npi_trial *t, const struct npi_trial *native, int class_index, struct np_error *err);
+/* The joints that the head reads from both, for pose nets: files of one net may hold an output in an order that the head takes for another one. NP_EBACKEND: half of
+ * them lie further apart than a twentieth of the net's input. */
+int npi_trial_compare_joints(struct npi_trial *t, const struct npi_trial *native, struct np_error *err);
 /* Median milliseconds of each of n trials, runs taken in turn so that a busy moment hits all alike. Stops early after about a second. */
 void npi_trial_time(struct npi_trial *const *t, int n, struct np_pool *pool, double *ms);
 #endif

@@ -7,6 +7,7 @@
 int bench_model(int argc, char **argv);
 int bench_quick(int argc, char **argv);
 int bench_pipeline(int argc, char **argv);
+int bench_runtimes(const struct opts *o); /* bench model with --backend */
 int bench_compare(int argc, char **argv);
 int bench_trend(int argc, char **argv);
 

@@ -17,6 +17,11 @@ static const struct opt_def bench_opts[] = {
     { "warmup", 0, OPT_INT, "3", 0, 1000, NULL, "N", "runs before, not timed", NULL },
     { "profile", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "nanoseconds of every step, after the table", NULL },
     { "json", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "one JSON object a line instead of the table", NULL },
+    { "backend", 0, OPT_STRING, NULL, 0, 0, NULL, "NAME,…", "runtimes side by side: native, tflite, onnx, openvino, torch; all", "Other runtimes" },
+    { "device", 0, OPT_STRING, NULL, 0, 0, NULL, "NAME", "of other runtimes: cpu, gpu, auto, cuda, tensorrt, … [cpu]", NULL },
+    { "precision", 0, OPT_CHOICE, "auto", 0, 0, "auto|fp32|fp16|bf16|int8", "NAME", "auto, fp32, fp16, bf16, int8", NULL },
+    { "backend-options", 0, OPT_STRING, NULL, 0, 0, NULL, "K=V,…", "settings of the runtime by its own names", NULL },
+    TOOL_RUNTIME_OPTS,
     { NULL, 0, 0, NULL, 0, 0, NULL, NULL, NULL, NULL },
 };
 
@@ -215,7 +220,7 @@ int bench_model(int argc, char **argv) {
     else if (o.help) {
         printf("usage: nextpose bench model MODEL [OPTIONS]\n");
         opts_print_help(&o, stdout);
-    } else if (o.n_rest == 1) code = run_bench(&o);
+    } else if (o.n_rest == 1) code = opt_str(&o, "backend") ? bench_runtimes(&o) : run_bench(&o);
     else {
         tool_say("usage: nextpose bench model MODEL [OPTIONS]");
         code = EXIT_USAGE;

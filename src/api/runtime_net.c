@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* np_runtime_net: a net on a runtime without card, line-up and fallback. A thin cover over backend/engine.h. */
+#include "base/clock.h"
+#include "nextpose/engine.h"
+#include "nextpose/runtimes.h"
+#include "pipe/choose.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct np_runtime_net {
+    struct npi_engine *engine;
+    struct npi_run *run;
+    struct np_pool *pool;
+    struct npi_plugin plugin;
+    struct np_runtime_net_about about;
+};
+
+static int with_batch(const struct np_tensor_info *t, int batch, int *rank, int64_t *dims) {
+    if (batch < 1 || t->rank < 1 || t->dims[0] == batch) return 0;
+    *rank = t->rank;
+    for (int i = 0; i < t->rank; i++) dims[i] = i ? t->dims[i] : batch;
+    return 1;
+}
+
+static int open_native(struct np_runtime_net *n, const struct np_runtime_net_params *p, struct np_error *err) {
+    struct np_model_params mp;
+    struct np_model *m = NULL;
+    struct np_tensor_info t;
+    np_model_params_default(&mp);
+    mp.isa = p->isa;
+    int r = np_model_load(&m, n->about.file, &mp, err);
+    if (r >= 0 && np_model_input_info(m, 0, &t) >= 0 && with_batch(&t, p->batch, &mp.rank, mp.dims)) {
+        np_model_free(&m);
+        r = np_model_load(&m, n->about.file, &mp, err);
+    }
+    if (r >= 0 && p->threads > 1) r = np_pool_create(&n->pool, p->threads, err);
+    if (r >= 0) r = npi_engine_native(&n->engine, m, err);
+    if (r < 0) np_model_free(&m);
+    return r;
+}
+
+static int open_foreign(struct np_runtime_net *n, const struct np_runtime_net_params *p, const char *format, struct np_error *err) {
+    char text[512] = "", *save = NULL;
+    struct np_backend_option option[16];
+    struct np_backend_params q = { .size = sizeof q, .library = *n->plugin.library ? n->plugin.library : NULL, .model_path = n->about.file, .format = format, .device = p->device,
+                                   .threads = p->threads > 0 ? p->threads : 1, .options = option, .cache_dir = p->cache_dir };
+    static const struct { const char *ours, *theirs; } precision[] = { { "fp32", "f32" }, { "fp16", "f16" }, { "bf16", "bf16" } };
+    for (size_t i = 0; p->precision && i < sizeof precision / sizeof *precision; i++)
+        if (!strcmp(p->precision, precision[i].ours)) q.precision = precision[i].theirs;
+    if (p->options) snprintf(text, sizeof text, "%s", p->options);
+    for (char *w = strtok_r(text, ",", &save); w && q.n_options < 16; w = strtok_r(NULL, ",", &save)) {
+        char *const eq = strchr(w, '=');
+        if (!eq) return npi_fail(err, NP_EINVAL, "backend options: '%s' is not key=value", w);
+        *eq = 0;
+        option[q.n_options++] = (struct np_backend_option){ w, eq + 1 };
+    }
+    int r = npi_engine_foreign(&n->engine, n->plugin.table, &q, n->plugin.info.version, err);
+    struct np_tensor_info t;
+    if (r >= 0 && npi_engine_info(n->engine, 0, 0, &t) >= 0 && with_batch(&t, p->batch, &q.rank, q.dims)) {
+        npi_engine_unref(&n->engine);
+        r = npi_engine_foreign(&n->engine, n->plugin.table, &q, n->plugin.info.version, err);
+    }
+    return r;
+}
+
+int np_runtime_net_open(struct np_runtime_net **out, const char *path, const struct np_runtime_net_params *p, struct np_error *err) {
+    if (!out || !path || !p) return npi_fail(err, NP_EINVAL, "np_runtime_net_open: NULL argument");
+    const char *const name = npi_runtime_name(p->runtime && *p->runtime ? p->runtime : "native");
+    const int native = !strcmp(name, "native");
+    char format[32];
+    struct np_runtime_net *n = npi_alloc(sizeof *n);
+    if (!n) return npi_fail(err, NP_ENOMEM, "out of memory");
+    int r = 0;
+    const int64_t t0 = npi_now_ns();
+    if (!native && (r = npi_plugin_find(&n->plugin, name, p->search, NULL, err)) >= 0 && n->plugin.score < 0) r = npi_fail(err, NP_EBACKEND, "%s", n->plugin.why.message);
+    const int64_t t1 = npi_now_ns();
+    n->about.library_ms = native ? 0 : (double)(t1 - t0) * 1e-6;
+    const char *const formats = native ? "tflite,onnx" : r >= 0 ? n->plugin.table->formats : "";
+    if (r >= 0 && !npi_model_file(path, formats, native ? NULL : p->cache_dir, NULL, format, sizeof format, n->about.file, sizeof n->about.file))
+        r = npi_fail(err, NP_EUNSUPPORTED, "%s: %s reads %s, and there is no such file of this model", path, name, formats);
+    const int64_t t2 = npi_now_ns();
+    if (r >= 0) r = native ? open_native(n, p, err) : open_foreign(n, p, format, err);
+    if (r >= 0) r = npi_run_open(&n->run, n->engine, n->pool, NULL, 0, err);
+    n->about.open_ms = (double)(npi_now_ns() - t2) * 1e-6;
+    if (r >= 0) {
+        snprintf(n->about.runtime, sizeof n->about.runtime, "%s", npi_engine_runtime(n->engine));
+        snprintf(n->about.version, sizeof n->about.version, "%s", native ? NP_VERSION_STRING : npi_engine_version(n->engine));
+        snprintf(n->about.device, sizeof n->about.device, "%s", npi_engine_device(n->engine));
+        *out = n;
+    } else np_runtime_net_close(&n);
+    return r;
+}
+
+void np_runtime_net_close(struct np_runtime_net **n) {
+    if (!n || !*n) return;
+    npi_run_close(&(*n)->run);
+    npi_engine_unref(&(*n)->engine);
+    np_pool_free(&(*n)->pool);
+    npi_free(*n);
+    *n = NULL;
+}
+
+void np_runtime_net_about(const struct np_runtime_net *n, struct np_runtime_net_about *out) { *out = n->about; }
+int np_runtime_net_info(const struct np_runtime_net *n, int output, int i, struct np_tensor_info *out) { return npi_engine_info(n->engine, !!output, i, out); }
+void *np_runtime_net_input(struct np_runtime_net *n, int i) { return npi_run_input(n->run, i); }
+const void *np_runtime_net_output(const struct np_runtime_net *n, int i) { return npi_run_output(n->run, i); }
+int np_runtime_net_run(struct np_runtime_net *n, struct np_error *err) { return npi_run_go(n->run, n->pool, err); }
