@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See tuner.h. */
+#define _GNU_SOURCE
 #include "api/tuner.h"
 #include "base/log.h"
 #include "tune/advice.h"
@@ -47,7 +48,7 @@ int npi_tuner_open(struct npi_tuner *t, const struct np_settings *s, struct np_e
     if (s->runtime_search) t->search = *s->runtime_search;
     t->s.runtime_search = s->runtime_search ? &t->search : NULL;
     if (copy_strings(&t->s) < 0) return npi_fail(err, NP_ENOMEM, "out of memory");
-    /* GPUs are not looked for: no runtime of this build could use one. */
+    /* GPUs are looked for when a net turns out to run on one (npi_tuner_nets): asking the driver takes its time. */
     npi_hardware_probe(&t->hw, &(struct npi_hardware_probe){ .root = "", .skip_gpus = 1 });
     return npi_preset_resolve(&t->preset, &t->s, &t->hw, err);
 }
@@ -59,10 +60,33 @@ void npi_tuner_close(struct npi_tuner *t) {
 
 /* --- nets --- */
 
+/* The net's runtime, when it works on a GPU: a category counts what is used, not what is there. */
+static int on_gpu(const struct npi_net *net, char runtime[120]) {
+    static const char *const words[] = { "cuda", "gpu", "tensorrt", "rocm", "migraphx", "directml" };
+    struct npi_lineup_info i;
+    if (!net) return 0;
+    npi_lineup_info(net->lineup, &i);
+    snprintf(runtime, 120, "%s on %s", i.used, i.device);
+    for (size_t k = 0; k < sizeof words / sizeof *words; k++)
+        if (strcasestr(i.device, words[k])) return 1;
+    return 0;
+}
+
+static void look_at_hardware(struct npi_tuner *t) {
+    char runtime[120];
+    struct npi_preset p;
+    if (on_gpu(t->pose ? t->pose : t->det, runtime)) {
+        np_hardware_info(&t->hw, runtime);
+        if (npi_preset_resolve(&p, &t->s, &t->hw, NULL) == 0) t->preset = p;
+    }
+    npi_log(&t->s.logger, NP_LOG_INFO, "hardware: %s: %s", np_hardware_category_name(t->hw.category), t->hw.reason);
+}
+
 void npi_tuner_nets(struct npi_tuner *t, const struct npi_net *det, const struct npi_net *pose) {
-    const struct npi_value *const v = &t->preset.v[NPI_KEY_MAX_PERSONS];
     t->det = det;
     t->pose = pose;
+    look_at_hardware(t);
+    const struct npi_value *const v = &t->preset.v[NPI_KEY_MAX_PERSONS];
     t->persons_room = (int)(v->hi > v->start ? v->hi : v->start);
     if (t->s.mode == NP_MODE_LIVE && t->persons_room < LIVE_PERSONS) t->persons_room = LIVE_PERSONS;
     if (!pose) return;
