@@ -80,7 +80,8 @@ static void emit_next(struct npi_pipe *p) {
     pthread_mutex_lock(&p->lock);
     s->state = NPI_DONE;
     p->emitted++;
-    if (p->emitted == p->sent) npi_meter_inside(&p->meter, t1 - p->busy_since_ns);
+    npi_meter_inside(&p->meter, t1 - p->busy_since_ns); /* also when the next one is inside already: a machine that is late is never empty */
+    p->busy_since_ns = t1;
     if (p->p.mode == NP_MODE_LIVE) drop_old_results(p);
     pthread_cond_broadcast(&p->done);
 }

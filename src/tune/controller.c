@@ -16,7 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LATE_WAIT_S 0.4    /* shorter than this is a spike */
+#define LATE_WAIT_S 0.4    /* shorter than this is a spike, */
+#define LATE_FRAMES 5      /* and so is less than this many frames (to a second) */
 #define ROOM_WAIT_S 1.2
 #define ROOM_WAIT_MAX_S 60
 #define SETTLE_S 0.5       /* after a move, before the next one */
@@ -511,7 +512,8 @@ int npi_controller_tick(struct npi_controller *c, int64_t now, const struct npi_
         const struct npi_forecast f = forecast(c, &current, LATE_SLACK);
         if (!is_late(c, &f, why)) c->late_since_ns = -1;
         else if (c->late_since_ns < 0) c->late_since_ns = now;
-        if (c->late_since_ns >= 0 && since_s(now, c->late_since_ns) >= LATE_WAIT_S && since_s(now, c->moved_ns) >= SETTLE_S) {
+        const double looks = c->fps > 0 ? LATE_FRAMES / c->fps : 0, late_wait = looks > LATE_WAIT_S ? looks : LATE_WAIT_S;
+        if (c->late_since_ns >= 0 && since_s(now, c->late_since_ns) >= (late_wait < 1 ? late_wait : 1) && since_s(now, c->moved_ns) >= SETTLE_S) {
             learn(c, &f);
             struct plan to = choose(c, LATE_MARGIN);
             const struct npi_forecast was = forecast(c, &current, LATE_SLACK), g = forecast(c, &to, LATE_SLACK);
