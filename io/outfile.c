@@ -17,23 +17,30 @@
 
 struct slow { int fd; const atomic_int *give_up; };
 
-/* A pipe that poll calls writable takes PIPE_BUF bytes at once, so that this never sleeps in write() where nobody can wake it. */
-static ssize_t slow_write(void *cookie, const char *p, size_t n) {
-    struct slow *const s = cookie;
+/* How much of it went out. A pipe that poll calls writable takes PIPE_BUF bytes at once, so that this never sleeps in write() where nobody can
+ * wake it. */
+static size_t write_some(int fd, const atomic_int *give_up, const char *p, size_t n) {
     size_t done = 0;
     while (done < n) {
-        struct pollfd f = { .fd = s->fd, .events = POLLOUT };
+        struct pollfd f = { .fd = fd, .events = POLLOUT };
         const int ready = poll(&f, 1, 100);
-        if (ready == 0 && s->give_up && atomic_load(s->give_up)) {
+        if (ready == 0 && give_up && atomic_load(give_up)) {
             errno = ETIMEDOUT;
             break;
         }
         if (ready <= 0) continue;
-        const ssize_t k = write(s->fd, p + done, n - done < PIPE_BUF ? n - done : PIPE_BUF);
+        const ssize_t k = write(fd, p + done, n - done < PIPE_BUF ? n - done : PIPE_BUF);
         if (k > 0) done += (size_t)k;
         else if (k < 0 && errno != EINTR && errno != EAGAIN) break;
     }
-    return (ssize_t)done; /* short: stdio takes it for an error and errno for its reason */
+    return done;
+}
+
+int npi_fd_write(int fd, const atomic_int *give_up, const void *bytes, size_t n) { return write_some(fd, give_up, bytes, n) == n ? 0 : -1; }
+
+static ssize_t slow_write(void *cookie, const char *p, size_t n) {
+    struct slow *const s = cookie;
+    return (ssize_t)write_some(s->fd, s->give_up, p, n); /* short: stdio takes it for an error and errno for its reason */
 }
 
 static int slow_close(void *cookie) {
@@ -43,8 +50,7 @@ static int slow_close(void *cookie) {
     return r;
 }
 
-/* -1: errno says why. */
-static int open_fd(const char *path, const atomic_int *give_up, int *waits) {
+int npi_fd_open(const char *path, const atomic_int *give_up, int *waits) {
     struct stat st;
     int fd = STDOUT_FILENO;
     if (strcmp(path, "-")) {
@@ -60,7 +66,7 @@ int npi_out_open(struct npi_outfile *o, const char *path, const atomic_int *give
     memset(o, 0, sizeof *o);
     const int std = !strcmp(path, "-");
     int waits = 0;
-    const int fd = open_fd(path, give_up, &waits);
+    const int fd = npi_fd_open(path, give_up, &waits);
     if (fd < 0) return npi_io_fail(err, errno == EINTR ? NP_EINTR : NP_EIO, "cannot write '%s': %s", path, strerror(errno));
     if (waits) {
         struct slow *const s = malloc(sizeof *s);

@@ -12,6 +12,10 @@ struct npi_outfile { FILE *f; char *path; int error; /* errno of the first failu
  * `give_up` (live mode; NULL: file mode): once it is nonzero, waiting ends with an error instead; a named pipe is opened
  * whether or not somebody reads it, and readers may come and go. */
 int npi_out_open(struct npi_outfile *o, const char *path, const atomic_int *give_up, struct np_error *err);
+/* The two halves of it for who has no use for a FILE. npi_fd_open: a descriptor, or -1 with errno; *waits: it may have to wait for a reader.
+ * npi_fd_write: all n bytes (0), or -1 with errno, ETIMEDOUT when it was given up. */
+int npi_fd_open(const char *path, const atomic_int *give_up, int *waits);
+int npi_fd_write(int fd, const atomic_int *give_up, const void *bytes, size_t n);
 /* Into memory: after npi_out_flush, *bytes (NUL-terminated, *size long) is what was written since the last rewind. It grows once and is then
  * reused; after npi_out_close the caller frees it. */
 int npi_out_open_memory(struct npi_outfile *o, char **bytes, size_t *size, struct np_error *err);

@@ -15,8 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "av_pic.h"
+#include "outfile.h"
 
 #define CLOCK 90000 /* ticks a second: 24, 25, 30, 50, 60 and their /1.001 relatives divide it */
 
@@ -30,6 +32,7 @@ struct npi_video_out {
     AVFrame *frame;          /* borrows the planes of the picture: sending copies them */
     AVFrame *fitted;         /* has its own: for pictures of another size */
     struct SwsContext *sws;
+    int pipe_fd;             /* of a named pipe; -1: FFmpeg opened the file */
     int64_t n_frames, first_ns, last_tick;
     int broken;              /* an error was reported: nothing more is written */
 };
@@ -39,10 +42,43 @@ static int failed(struct npi_video_out *v, int av, const char *what, struct np_e
     return npi_io_fail(err, NP_EIO, "%s '%s' failed after %lld frames: %s", what, v->path, (long long)v->n_frames, av_err2str(av));
 }
 
+static int write_pipe(void *opaque, uint8_t *bytes, int n) {
+    const struct npi_video_out *const v = opaque;
+    return npi_fd_write(v->pipe_fd, v->params.give_up, bytes, (size_t)n) < 0 ? AVERROR(errno) : n;
+}
+
+/* FFmpeg would open and write a named pipe without a way out for who waits there. */
+static int open_file(struct npi_video_out *v) {
+    struct stat st;
+    int waits;
+    if (stat(v->path, &st) < 0 || !S_ISFIFO(st.st_mode)) return avio_open(&v->fmt->pb, v->path, AVIO_FLAG_WRITE);
+    if ((v->pipe_fd = npi_fd_open(v->path, v->params.give_up, &waits)) < 0) return AVERROR(errno);
+    const int size = 65536;
+    uint8_t *const buf = av_malloc((size_t)size);
+    v->fmt->pb = buf ? avio_alloc_context(buf, size, 1, v, NULL, write_pipe, NULL) : NULL;
+    if (v->fmt->pb) return 0;
+    av_free(buf);
+    return AVERROR(ENOMEM);
+}
+
+static int close_file(struct npi_video_out *v) {
+    if (v->pipe_fd < 0) return avio_closep(&v->fmt->pb);
+    int r = 0;
+    if (v->fmt->pb) {
+        avio_flush(v->fmt->pb);
+        r = v->fmt->pb->error;
+        av_freep(&v->fmt->pb->buffer);
+        avio_context_free(&v->fmt->pb);
+    }
+    close(v->pipe_fd);
+    v->pipe_fd = -1;
+    return r;
+}
+
 static void free_all(struct npi_video_out *v) {
     avcodec_free_context(&v->enc);
     if (v->fmt) {
-        avio_closep(&v->fmt->pb);
+        close_file(v);
         avformat_free_context(v->fmt);
     }
     av_packet_free(&v->pkt);
@@ -61,13 +97,14 @@ int npi_video_open(struct npi_video_out **out, const char *path, const struct np
         return npi_io_fail(err, NP_ENOMEM, "out of memory");
     }
     v->params = *p;
+    v->pipe_fd = -1;
     v->last_tick = -1;
     if (v->params.rate_num <= 0 || v->params.rate_den <= 0) v->params.rate_num = 25, v->params.rate_den = 1;
     const AVOutputFormat *format = av_guess_format(NULL, path, NULL);
     /* A name that means another container gets it; one without a known extension gets MP4. */
     int r = avformat_alloc_output_context2(&v->fmt, format && format->video_codec != AV_CODEC_ID_NONE ? format : NULL,
                                            format && format->video_codec != AV_CODEC_ID_NONE ? NULL : "mp4", path);
-    if (r >= 0) r = avio_open(&v->fmt->pb, path, AVIO_FLAG_WRITE);
+    if (r >= 0) r = open_file(v);
     if (r < 0) {
         npi_io_fail(err, NP_EIO, "cannot write the video '%s': %s", path, av_err2str(r));
         free_all(v);
@@ -206,10 +243,10 @@ int npi_video_close(struct npi_video_out **pv, struct np_error *err) {
         int w = av_write_trailer(v->fmt);
         if (w >= 0) w = v->fmt->pb->error;
         if (w < 0) r = failed(v, w, "closing", err);
-        else if ((w = avio_closep(&v->fmt->pb)) < 0) r = failed(v, w, "closing", err);
+        else if ((w = close_file(v)) < 0) r = failed(v, w, "closing", err);
     } else if (begun) av_write_trailer(v->fmt); /* frees the muxer's memory; the disk may be full, which was said already */
     else if (!v->broken) {
-        avio_closep(&v->fmt->pb);
+        close_file(v);
         struct stat st;
         if (lstat(v->path, &st) == 0 && S_ISREG(st.st_mode)) remove(v->path); /* an empty file would only look like a video */
     }

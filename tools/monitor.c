@@ -19,6 +19,7 @@ struct monitor {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     int quit, failed;
+    atomic_int give_up;          /* numbers of now are not worth waiting for: a pipe that nobody reads is given up at the end, in every mode */
 };
 
 static int columns(void) {
@@ -72,7 +73,7 @@ int monitor_start(struct monitor **out, struct npi_hub *hub, const struct monito
     if (!m) return npi_io_fail(err, NP_ENOMEM, "out of memory");
     m->hub = hub;
     m->p = *p;
-    int r = p->json_path ? npi_out_open(&m->json, p->json_path, NULL, err) : 0;
+    int r = p->json_path ? npi_out_open(&m->json, p->json_path, &m->give_up, err) : 0;
     if (r < 0) {
         free(m);
         return r;
@@ -103,7 +104,14 @@ int monitor_stop(struct monitor **pm) {
     m->quit = 1;
     pthread_cond_signal(&m->wake);
     pthread_mutex_unlock(&m->lock);
-    pthread_join(m->thread, NULL);
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 2;
+    if (pthread_timedjoin_np(m->thread, NULL, &until) != 0) {
+        atomic_store(&m->give_up, 1);
+        pthread_join(m->thread, NULL);
+    }
+    atomic_store(&m->give_up, 1);
     int failed = m->failed;
     if (npi_out_close(&m->json, &e) < 0 && !failed) {
         tool_say("%s", e.message);

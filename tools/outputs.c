@@ -123,7 +123,7 @@ static void *draw_main(void *arg) {
 static int open_drawing(struct outputs *o, struct np_error *err) {
     int r = 0;
     if (o->p.video_path) {
-        const struct npi_video_params vp = { o->p.meta.rate_num, o->p.meta.rate_den, o->p.encoder_threads };
+        const struct npi_video_params vp = { o->p.meta.rate_num, o->p.meta.rate_den, o->p.encoder_threads, o->p.meta.give_up };
         if ((r = npi_video_open(&o->video, o->p.video_path, &vp, err)) < 0) return r;
         atomic_fetch_add(&o->n_drawing_left, 1);
     }
@@ -299,25 +299,34 @@ int64_t outputs_dropped(const struct outputs *o) {
 }
 
 #define PATIENCE_S 2
-/* What is queued goes out, as long as somebody takes it: a reader that hangs is waited for PATIENCE_S, once for all. */
-static void end_texts(struct outputs *o) {
+/* What is queued goes out. File mode waits for that as long as it takes; live mode as long as somebody takes it: a reader that hangs is given up
+ * after PATIENCE_S, once for all. */
+static void end_threads(struct outputs *o) {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += PATIENCE_S;
+    pthread_t thread[3];
+    int n = 0;
     for (int i = 0; i < o->n_text; i++) {
-        if (o->text[i].thread_runs) queue_close(&o->text[i].todo);
+        if (!o->text[i].thread_runs) continue;
+        queue_close(&o->text[i].todo);
+        thread[n++] = o->text[i].thread;
     }
+    if (o->thread_runs) {
+        queue_close(&o->todo);
+        thread[n++] = o->thread;
+    }
+    for (int i = 0; i < n; i++) {
+        if (o->p.live && pthread_timedjoin_np(thread[i], NULL, &until) == 0) continue;
+        if (o->p.live) atomic_store(&o->give_up, 1);
+        pthread_join(thread[i], NULL);
+    }
+    atomic_store(&o->give_up, 1); /* nor does closing wait; in file mode nobody looks at it */
     for (int i = 0; i < o->n_text; i++) {
-        struct text_output *const t = &o->text[i];
-        if (!t->thread_runs) continue;
-        if (pthread_timedjoin_np(t->thread, NULL, &until) != 0) {
-            atomic_store(&o->give_up, 1);
-            pthread_join(t->thread, NULL);
-        }
-        queue_destroy(&t->todo);
-        queue_destroy(&t->idle);
+        if (!o->text[i].thread_runs) continue;
+        queue_destroy(&o->text[i].todo);
+        queue_destroy(&o->text[i].idle);
     }
-    atomic_store(&o->give_up, 1); /* nor does closing wait */
 }
 
 int outputs_close(struct outputs **po, int64_t *n_drawn) {
@@ -326,11 +335,7 @@ int outputs_close(struct outputs **po, int64_t *n_drawn) {
     int n_failed = 0;
     if (!o) return 0;
     *po = NULL;
-    end_texts(o);
-    if (o->thread_runs) {
-        queue_close(&o->todo);
-        pthread_join(o->thread, NULL);
-    }
+    end_threads(o);
     if (o->has_drawing) {
         queue_destroy(&o->todo);
         queue_destroy(&o->idle);

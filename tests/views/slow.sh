@@ -9,7 +9,7 @@ need_ffmpeg
 ffmpeg -v error -y -i "$CLIPS/tfjs_squats.mp4" -vf "scale=180:-2,setpts=PTS/20,fps=100" -frames:v 60 -an -c:v libx264 -preset ultrafast "$T/c.mp4" || skip "this ffmpeg has no libx264"
 ffmpeg -v error -y -stream_loop 4 -i "$T/c.mp4" -c copy "$T/long.mp4"
 frames=$(frames_of "$T/long.mp4")
-mkfifo "$T/nobody" "$T/slow"
+mkfifo "$T/nobody" "$T/slow" "$T/v.mp4"
 
 # A named pipe that nobody opens, in live mode.
 "$NP" run --models-dir "$MODELS" --detector none --model blazepose_lite -i "$T/long.mp4" --live --view none --save-json "$T/nobody" --format csv --out "$T/o.csv" --stats-json "$T/s.jsonl" >"$T/stdout" 2>"$T/stderr" & pid=$!
@@ -32,10 +32,11 @@ if [ "$handled" -gt 40 ]; then # a slow machine may handle too few frames to fil
     tail -n 1 "$T/s.jsonl" | grep -q '"outputs":{"dropped":[1-9]' || fail "left-out results are not counted: $(tail -n 1 "$T/s.jsonl")"
 fi
 
-# Ctrl-C in a live run whose reader has stopped reading.
+# Ctrl-C in a live run whose reader has stopped reading, with a video and statistics that nobody reads.
 sleep 60 <"$T/slow" & reader=$!
-"$NP" run --models-dir "$MODELS" --detector none --model blazepose_lite -i "$T/long.mp4" --live --view none --save-json "$T/slow" >"$T/stdout" 2>"$T/stderr" & pid=$!
-sleep 2
+"$NP" run --models-dir "$MODELS" --detector none --model blazepose_lite -i "$T/long.mp4" --live --view none --save-json "$T/slow" --save-video "$T/v.mp4" --stats-json "$T/nobody" \
+    >"$T/stdout" 2>"$T/stderr" & pid=$!
+sleep 3
 kill -INT $pid
 from=$(date +%s)
 wait $pid
@@ -44,6 +45,13 @@ rc=$?
 [ $(($(date +%s) - from)) -lt 15 ] || fail "Ctrl-C took $(($(date +%s) - from)) s"
 kill $reader
 wait $reader 2>/dev/null
+
+# A video through a named pipe is whole.
+(cat "$T/v.mp4" >"$T/got.mp4") & reader=$!
+quick -i "$T/c.mp4" -q --save-video "$T/v.mp4" >"$T/stdout" 2>"$T/stderr"
+equal $? 0 "exit code of a video into a pipe"
+wait $reader
+equal "$(frames_of "$T/got.mp4")" "$(frames_of "$T/c.mp4")" "frames of a video through a pipe"
 
 # File mode: a reader that starts late and reads slowly gets every line, although a Ctrl-C comes while it sleeps.
 "$NP" run --models-dir "$MODELS" --detector none --model blazepose_lite -i "$T/long.mp4" -q --save-json "$T/slow" >"$T/stdout" 2>"$T/stderr" & pid=$!
