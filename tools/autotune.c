@@ -18,8 +18,8 @@
 #define TRIAL_NS 5000000000  /* longer than the window that rates are taken over */
 #define WORTH 1.05
 
-/* What np_context_adjust takes; other advice (threads, another model) is only told. */
-static const char *const adjustable[] = { "frame-skip", "detection-freq", "batch-size", "max-persons" };
+/* What is tried; other advice (threads, another model, fewer people) is only told: nobody is dropped to gain a frame. */
+static const char *const adjustable[] = { "frame-skip", "detection-freq", "batch-size" };
 
 static int can_adjust(const char *name) {
     for (size_t i = 0; i < sizeof adjustable / sizeof *adjustable; i++)
@@ -54,7 +54,7 @@ static void mark_tried(struct autotune *a, const char *flag) {
 
 static void knob_text(char out[16], const struct np_stats *s, const char *name) {
     const int v = !strcmp(name, "frame-skip") ? s->knobs.frame_skip : !strcmp(name, "detection-freq") ? s->knobs.detection_freq
-                : !strcmp(name, "batch-size") ? s->knobs.batch_size : s->knobs.max_persons;
+                : s->knobs.batch_size;
     snprintf(out, 16, "%d", v);
 }
 

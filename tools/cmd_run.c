@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "autotune.h"
 #include "outputs.h"
 #include "progress.h"
 #include "reader.h"
@@ -57,6 +58,7 @@ const struct opt_def cmd_run_opts[] = {
     { "target-fps", 0, OPT_FLOAT, NULL, 0, 1000, NULL, "X", "live: rate to hold; 0: none", NULL },
     { "max-delay", 0, OPT_FLOAT, NULL, 0, 60000, NULL, "MS", "live: delay to hold from capture to result; 0: none", NULL },
     { "adapt", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "live: adapt what was not set to the load (presets say whether)", NULL },
+    { "auto-tune", 0, OPT_CHOICE, "off", 0, 0, "off|propose|apply", NULL, "follow the advice of --stats: say it, or try it and remember what gained", NULL },
     { "smooth", 0, OPT_STRING, NULL, 0, 0, NULL, "NAME", "none, one-euro[:min_cutoff,beta,d_cutoff]", NULL },
     { "max-persons", 0, OPT_INT, NULL, 1, 64, NULL, "N", "people a frame at most", NULL },
     { "bbox-thr", 0, OPT_FLOAT, NULL, 0, 1, NULL, "X", "detections below are dropped", NULL },
@@ -97,6 +99,8 @@ struct run {
     struct stats stats;
     struct np_stats now;                   /* of the library, at the end; in live mode looked at now and then */
     struct views views;
+    struct autotune tuner;
+    char tuned_at[4200];                   /* where auto-tune remembers; "" nowhere */
     int live, async, tty, quiet, preset, reconnect;
     enum view view;
     const struct npi_writer_ops *format;
@@ -265,6 +269,23 @@ static void run_extra(void *opaque, struct npi_stats_extra *x) {
     x->n_out_dropped = outputs_dropped(run->outputs);
 }
 
+static void run_say(void *run, const char *line) { tool_say("%s", line); }
+
+/* Before the settings are read: what worked here before takes the place of defaults. */
+static void open_tuner(struct run *run) {
+    const char *const how = opt_str(&run->o, "auto-tune");
+    struct np_settings s;
+    const int mode = !strcmp(how, "apply") ? AUTOTUNE_APPLY : !strcmp(how, "propose") ? AUTOTUNE_PROPOSE : AUTOTUNE_OFF;
+    np_settings_default(&s);
+    if (mode == AUTOTUNE_APPLY && tool_runtimes(&s, &run->o, NULL) == 0 && s.cache_dir) {
+        autotune_memory(run->tuned_at, sizeof run->tuned_at, s.cache_dir, run->live ? "live" : run->source->info.kind);
+        const int n = autotune_recall(&run->o, run->tuned_at);
+        if (n && !run->quiet) tool_say("auto-tune: %d setting%s of an earlier run, from %s", n, n == 1 ? "" : "s", run->tuned_at);
+    }
+    autotune_open(&run->tuner, &(struct autotune_params){ .mode = mode, .memory = *run->tuned_at ? run->tuned_at : NULL, .stats = run_numbers, .adjust = run_adjust,
+                                                          .say = run_say, .opaque = run });
+}
+
 static int open_views(struct run *run, struct np_error *err) {
     const struct opts *const o = &run->o;
     const struct views_params p = {
@@ -289,6 +310,7 @@ static void handle(struct run *run, const struct np_result *r, struct npi_pic *p
     /* Nothing left that could be written: going on would only burn time. */
     if (outputs_frame(run->outputs, r, pic, show ? text : NULL) == 0) atomic_store(&stop_flag, STOP_OURSELVES);
     views_result(&run->views, r, pic);
+    autotune_tick(&run->tuner, npi_io_now_ns());
     if (run->tty) progress_line(s, stderr);
 }
 
@@ -398,6 +420,8 @@ static int work(struct run *run) {
     const int n_failed = outputs_close(&run->outputs, &run->stats.n_drawn) + n_views_failed;
     if (n_left_out && !run->quiet) tool_say("%lld results or pictures were left out because an output was too slow", (long long)n_left_out);
     run->stats.end_ns = npi_io_now_ns();
+    struct np_error forgot;
+    if (autotune_close(&run->tuner, &forgot) < 0) tool_say("auto-tune: what worked is not remembered: %s", forgot.message);
     if (r < 0) return tool_fail(r == NP_EINVAL || r == NP_EFORMAT ? EXIT_INPUT : EXIT_RUNTIME, &e);
     const int end = run->reader.end;
     const int lost = !interrupted && end != NP_EEND && end != NP_EINTR;
@@ -433,6 +457,7 @@ static int run_it(struct run *run) {
     run->view = view_of(o);
     /* Who points a camera at himself wants to see himself; a clip that is worked through for its outputs needs no window. */
     if (!strcmp(opt_str(o, "view"), "auto") && run->live && run->source->info.live && !run->quiet && views_window_possible()) run->view = VIEW_WINDOW;
+    open_tuner(run);
     if ((r = open_context(run, &e)) < 0) return tool_fail(tool_exit_code(r), &e);
     if ((r = open_outputs(run, &e)) < 0 || (r = open_views(run, &e)) < 0) return tool_fail(r == NP_EINTR ? EXIT_INTERRUPTED : EXIT_RUNTIME, &e);
     return work(run);
