@@ -1,43 +1,107 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nextpose convert: .onnx <-> .tflite, or the same format with smaller weights. */
+#define _GNU_SOURCE
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "nextpose/convert.h"
+#include "convert_config.h"
 #include "tool.h"
 
 static const struct opt_def convert_opts[] = {
-    { "strategy", 0, OPT_CHOICE, "auto", 0, 0, "auto|fp32|fp16|dynamic|int8", NULL, "what the weights become", "Options" },
+    { "strategy", 0, OPT_CHOICE, "auto", 0, 0, "auto|fp32|fp16|dynamic|int8", NULL, "what the weights become", "What" },
+    { "format", 0, OPT_CHOICE, NULL, 0, 0, "onnx|tflite", NULL, "of OUT (default: by its name)", NULL },
     { "io-layout", 0, OPT_CHOICE, "auto", 0, 0, "auto|native|keep", NULL, "images in and out: in the format's order, or as in the file", NULL },
+    { "shape", 0, OPT_STRING, NULL, 0, 0, NULL, "N,…", "another shape of the (first) input; -1: as in the file", NULL },
+    { "card", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "model card of OUT (default: that of IN)", NULL },
+    { "config", 0, OPT_STRING, NULL, 0, 0, "own", "FILE", "settings of the net and of single layers: [convert], [layer NAME]", NULL },
+    { "check", 0, OPT_BOOL, "yes", 0, 0, NULL, NULL, "do not read OUT back and run it beside IN", "How" },
     { "log-level", 0, OPT_CHOICE, "warn", 0, 0, "error|warn|info|debug", NULL, "what is told on stderr", NULL },
     { "quiet", 'q', OPT_BOOL, NULL, 0, 0, NULL, NULL, "errors only", NULL },
     { NULL, 0, 0, NULL, 0, 0, NULL, NULL, NULL, NULL },
 };
 
+static volatile sig_atomic_t interrupted;
+static void on_signal(int sig) { interrupted = 1; }
+static int stop(void *opaque) { return interrupted; }
+
 static int strategy_of(const char *name) {
     for (int i = 0; np_strategy_name(i); i++)
         if (!strcmp(np_strategy_name(i), name)) return i;
-    return -1;
+    return NP_STRATEGY_AUTO;
 }
 
-static int convert(const struct opts *o) {
+static int shape_of(const char *text, struct np_convert_params *p, struct np_error *err) {
+    const char *s = text;
+    for (p->rank = 0; s && *s && p->rank < NP_MAX_RANK;) {
+        char *end;
+        p->dims[p->rank++] = strtoll(s, &end, 10);
+        if (end == s || (*end && *end != ',') || p->dims[p->rank - 1] < -1) return npi_io_fail(err, NP_EINVAL, "--shape %s: must be numbers separated by commas", text);
+        s = *end ? end + 1 : end;
+    }
+    return s && *s ? npi_io_fail(err, NP_EINVAL, "--shape %s: at most %d numbers", text, NP_MAX_RANK) : 0;
+}
+
+/* The file's [convert] section stands behind flags and environment, before defaults. */
+static int apply_config(struct opts *o, const struct convert_config *c, const char *path, struct np_error *err) {
+    const struct { const char *name, *value; } key[] = { { "strategy", c->strategy }, { "format", c->format }, { "io-layout", c->io_layout } };
+    for (size_t i = 0; i < sizeof key / sizeof *key; i++) {
+        const int r = *key[i].value ? opts_set(o, key[i].name, key[i].value, FROM_CONFIG, path, err) : 0;
+        if (r < 0) return r;
+    }
+    return 0;
+}
+
+static void report(const char *out, const struct np_convert_report *rep) {
+    printf("wrote    %s\n", out);
+    printf("strategy %s%s%s\n", np_strategy_name(rep->strategy), *rep->why ? ": " : "", rep->why);
+    if (rep->n_layers && rep->n_fp16 + rep->n_int8) printf("layers   %d with weights: %d float, %d fp16, %d int8\n", rep->n_layers, rep->n_float, rep->n_fp16, rep->n_int8);
+    printf("size     %.2f MB, was %.2f MB\n", (double)rep->bytes_out * 1e-6, (double)rep->bytes_in * 1e-6);
+    printf("nodes    %d, of which %d Transpose\n", rep->n_nodes, rep->n_transposes);
+    if (rep->difference >= 0) printf("check    read back and run beside the original: outputs differ by %.1e\n", rep->difference);
+    if (*rep->card) printf("card     %s\n", rep->card);
+    for (const char *s = rep->notes; *s;) {
+        const int n = (int)strcspn(s, "\n");
+        printf("note     %.*s\n", n, s);
+        s += n + (s[n] != 0);
+    }
+}
+
+static int convert(struct opts *o) {
+    static struct convert_config config;
+    static struct np_convert_rule rule[CONVERT_RULES];
     struct np_convert_params p;
     struct np_convert_report rep;
     struct np_error e = { 0 };
     np_convert_params_default(&p);
+    const char *const path = opt_str(o, "config");
+    if (path && (convert_config_read(&config, path, &e) < 0 || apply_config(o, &config, path, &e) < 0)) return tool_fail(EXIT_USAGE, &e);
+    if (opt_str(o, "shape") && shape_of(opt_str(o, "shape"), &p, &e) < 0) return tool_fail(EXIT_USAGE, &e);
+    const char *const layout = opt_str(o, "io-layout"), *const format = opt_str(o, "format");
     p.strategy = strategy_of(opt_str(o, "strategy"));
-    const char *const layout = opt_str(o, "io-layout");
     p.io_layout = !strcmp(layout, "keep") ? NP_IO_LAYOUT_KEEP : !strcmp(layout, "native") ? NP_IO_LAYOUT_NATIVE : NP_IO_LAYOUT_AUTO;
+    p.format = !format ? NP_FORMAT_BY_NAME : !strcmp(format, "onnx") ? NP_FORMAT_ONNX : NP_FORMAT_TFLITE;
+    p.card = opt_str(o, "card");
+    p.no_check = !opt_bool(o, "check");
     p.logger = tool_logger(tool_log_level(opt_str(o, "log-level")));
+    p.stop = stop;
+    for (int i = 0; i < config.n_layers; i++) {
+        const struct convert_layer *l = &config.layer[i];
+        if (l->has_range) {
+            tool_say("%s: [layer %s] range: ranges belong to int8, and this is strategy %s", path, l->pattern, opt_str(o, "strategy"));
+            return EXIT_USAGE;
+        }
+        rule[p.n_rules++] = (struct np_convert_rule){ .pattern = l->pattern, .precision = l->precision, .per_tensor = l->per_tensor };
+    }
+    p.rule = rule;
+    const struct sigaction a = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+    sigaction(SIGINT, &a, NULL);
+    sigaction(SIGTERM, &a, NULL);
     const int r = np_convert(o->rest[0], o->rest[1], &p, &rep, &e);
-    if (r < 0) return tool_fail(tool_exit_code(r), &e);
-    if (opt_bool(o, "quiet")) return EXIT_OK;
-    printf("wrote    %s\n", o->rest[1]);
-    printf("strategy %s%s%s\n", np_strategy_name(rep.strategy), *rep.why ? ": " : "", rep.why);
-    printf("size     %.2f MB, was %.2f MB\n", (double)rep.bytes_out * 1e-6, (double)rep.bytes_in * 1e-6);
-    printf("nodes    %d, of which %d Transpose\n", rep.n_nodes, rep.n_transposes);
-    if (rep.difference >= 0) printf("check    read back and run beside the original: outputs differ by %.1e\n", rep.difference);
-    if (*rep.notes) printf("note     %s\n", rep.notes);
+    if (r == NP_EINTR) return tool_fail(EXIT_INTERRUPTED, &e);
+    if (r < 0) return tool_fail(r == NP_EINVAL ? EXIT_USAGE : r == NP_EIO ? EXIT_RUNTIME : tool_exit_code(r), &e);
+    if (!opt_bool(o, "quiet")) report(o->rest[1], &rep);
     return EXIT_OK;
 }
 
@@ -52,6 +116,9 @@ int cmd_convert(int argc, char **argv) {
         opts_print_help(&o, stdout);
     } else if (o.n_rest != 2) {
         tool_say("usage: nextpose convert IN OUT, each .onnx or .tflite");
+        code = EXIT_USAGE;
+    } else if (!strcmp(o.rest[0], o.rest[1])) {
+        tool_say("'%s' is the input: writing there would destroy it", o.rest[0]);
         code = EXIT_USAGE;
     } else code = convert(&o);
     opts_free(&o);

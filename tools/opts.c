@@ -298,7 +298,7 @@ int opts_parse(struct opts *o, int argc, char **argv, struct np_error *err) {
     }
     if ((r = opts_environment(o, (const char *const *)environ, err)) < 0) return r;
     const int config = find(o, "config", 6);
-    if (config >= 0 && o->v[config].text) r = config_file(o, o->v[config].text, err);
+    if (config >= 0 && !o->defs[config].choices && o->v[config].text) r = config_file(o, o->v[config].text, err);
     return r;
 }
 

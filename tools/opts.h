@@ -18,7 +18,7 @@ struct opt_def {
     int type;
     const char *fallback;    /* default as text; NULL: unset */
     double min, max;         /* of INT, INT_AUTO and FLOAT */
-    const char *choices;     /* "a|b|c" of CHOICE; what stands after ':' is accepted but not shown */
+    const char *choices;     /* "a|b|c" of CHOICE; what stands after ':' is accepted but not shown. Of "config": not NULL when the command reads that file itself */
     const char *metavar;     /* "FILE" */
     const char *help;
     const char *group;       /* heading in --help; NULL: same as the one before */
