@@ -1,56 +1,195 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nextpose inspect: what is in a model file, whether the engine can run it, and what that takes. */
+/* nextpose inspect: what is in a model file, who can run it, and what that takes. */
 #include <stdio.h>
+#include <string.h>
 
+#include "inspect_draw.h"
 #include "tool.h"
 
 static const struct opt_def inspect_opts[] = {
-    { "ops", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "list the operators that the engine implements", "Options" },
+    { "json", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "all of it as one JSON object", "Output" },
+    { "layers", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "list the layers: precision, shape, multiply-adds, weights", NULL },
+    { "dot", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "draw it for Graphviz; -: to stdout", NULL },
+    { "svg", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "draw it as a picture; -: to stdout", NULL },
     { "plan", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "list the steps that run", NULL },
     { "graph", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "list the graph after the passes", NULL },
-    { "optimize", 0, OPT_BOOL, "yes", 0, 0, NULL, NULL, "the model as in the file, without the passes", NULL },
+    { "ops", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "list the operators that the engine implements", NULL },
+    { "optimize", 0, OPT_BOOL, "yes", 0, 0, NULL, NULL, "the model as in the file, without the passes", "Options" },
     { "isa", 0, OPT_STRING, NULL, 0, 0, NULL, "LEVEL", "highest instruction set", NULL },
     { "log-level", 0, OPT_CHOICE, "warn", 0, 0, "error|warn|info|debug", NULL, "what is told on stderr", NULL },
     { NULL, 0, 0, NULL, 0, 0, NULL, NULL, NULL, NULL },
 };
 
-static void print_tensor(const char *what, const struct np_tensor_info *t) {
-    printf("%-8s %-32s %-5s [", what, t->name ? t->name : "", np_dtype_name(t->dtype));
-    for (int i = 0; i < t->rank; i++) printf("%s%lld", i ? "," : "", (long long)t->dims[i]);
+static void print_dims(int rank, const int64_t *d) {
+    printf("[");
+    for (int i = 0; i < rank; i++) printf("%s%lld", i ? "," : "", (long long)d[i]);
     printf("]");
+}
+
+static void print_tensor(const char *what, const struct np_tensor_info *t) {
+    printf("%-8s %-32s %-5s ", what, t->name ? t->name : "", np_dtype_name(t->dtype));
+    print_dims(t->rank, t->dims);
     if (t->scale != 0) printf("  scale %g zero point %d", (double)t->scale, t->zero_point);
     printf("\n");
 }
 
 static void print_line(void *opaque, const char *text) { puts(text); }
 
-static int inspect(const struct opts *o) {
-    struct np_model_params p;
+/* ---- text ---- */
+
+/* By format; the plug-ins know more (nextpose doctor lists those that are here). */
+static const char *foreign(const struct np_inspect_info *i) { return !strcmp(i->format, "TFLite") ? "tflite (LiteRT)" : "onnx (ONNX Runtime), openvino"; }
+
+static void print_layers(const struct np_inspection *x) {
+    struct np_inspect_layer l;
+    printf("%5s %-18s %-18s %-20s %10s %10s  %s\n", "layer", "op", "precision", "shape", "M macs", "numbers", "name (weights)");
+    for (int i = 0; np_inspect_layer(x, i, &l) == 0; i++) {
+        char d[96] = "[";
+        size_t n = 1;
+        for (int k = 0; k < l.rank && n < sizeof d; k++) n += (size_t)snprintf(d + n, sizeof d - n, "%s%lld", k ? "," : "", (long long)l.dims[k]);
+        if (n < sizeof d) snprintf(d + n, sizeof d - n, "]");
+        printf("%5d %-18s %-18s %-20s %10.3f %10lld  %s%s%s%s\n", i, l.op, l.precision, d, (double)l.macs * 1e-6, (long long)l.params, l.name, *l.weights ? " (" : "", l.weights, *l.weights ? ")" : "");
+    }
+}
+
+static void print_all(const struct np_inspection *x, const char *path, const struct np_inspect_info *i) {
+    struct np_tensor_info t;
+    const char *op, *node, *why;
+    int count, column = 0;
+    printf("model    %s (%s, %.2f MB)\n", path, i->format, (double)i->file_bytes * 1e-6);
+    for (int k = 0; np_inspect_tensor(x, 0, k, &t) == 0; k++) print_tensor("input", &t);
+    for (int k = 0; np_inspect_tensor(x, 1, k, &t) == 0; k++) print_tensor("output", &t);
+    printf("nodes    %d in the file", i->n_nodes);
+    if (i->runs) printf(", %d steps in the plan", i->n_steps);
+    printf("\n");
+    for (int k = 0; np_inspect_op(x, k, &op, &count) == 0; k++) {
+        if (column > 0 && column + (int)strlen(op) > 100) column = printf("\n") * 0;
+        column += printf("%s%s %d", column ? ", " : k ? "         " : "ops      ", op, count);
+    }
+    printf("\nweights  %.3f M numbers:", (double)i->n_params * 1e-6);
+    for (int k = 0, n = 0; k < NP_DTYPE_COUNT; k++)
+        if (i->params[k]) printf("%s %.3f M %s", n++ ? "," : "", (double)i->params[k] * 1e-6, np_dtype_name(k));
+    printf("\nwork     %.3f G multiply-adds\n", (double)i->macs * 1e-9);
+    if (i->runs) printf("memory   weights %.2f MB, activations %.2f MB\n", (double)i->weights_bytes / 1048576, (double)i->arena_bytes / 1048576);
+    for (int k = 0; np_inspect_trouble(x, k, &op, &node, &why) == 0; k++) printf("trouble  %s '%s': %s\n", op, node, why);
+    if (i->n_skipped) printf("trouble  %d more nodes depend on these\n", i->n_skipped);
+    printf("runs on  %s%s\n", i->runs ? "native, " : "", foreign(i));
+    if (!i->runs) printf("native   no: %s\n", i->why_not);
+    if (i->sure >= 100) printf("head     %s, task %s, keypoints %s: %s\n", i->decoder, i->task, *i->keypoint_set ? i->keypoint_set : "none", i->card_why);
+    else if (i->sure) printf("head     looks like %s, task %s, keypoints %s (%d %% sure: %s)\n", i->decoder, i->task, *i->keypoint_set ? i->keypoint_set : "none", i->sure, i->card_why);
+    else printf("head     unknown: like no head that we know%s%s\n", *i->card_why ? "; " : "", i->card_why);
+}
+
+/* ---- JSON ---- */
+
+static void json_text(const char *s) {
+    putchar('"');
+    for (; *s; s++) {
+        if (*s == '"' || *s == '\\') printf("\\%c", *s);
+        else if ((unsigned char)*s < 32) printf("\\u%04x", *s);
+        else putchar(*s);
+    }
+    putchar('"');
+}
+
+static void json_tensors(const struct np_inspection *x, int is_output) {
+    struct np_tensor_info t;
+    printf("  \"%s\": [", is_output ? "outputs" : "inputs");
+    for (int k = 0; np_inspect_tensor(x, is_output, k, &t) == 0; k++) {
+        printf("%s\n    { \"name\": ", k ? "," : "");
+        json_text(t.name);
+        printf(", \"type\": \"%s\", \"shape\": ", np_dtype_name(t.dtype));
+        print_dims(t.rank, t.dims);
+        if (t.scale != 0) printf(", \"scale\": %.9g, \"zero_point\": %d", (double)t.scale, t.zero_point);
+        printf(" }");
+    }
+    printf("\n  ],\n");
+}
+
+static void json_all(const struct np_inspection *x, const char *path, const struct np_inspect_info *i) {
+    const char *op, *node, *why;
+    struct np_inspect_layer l;
+    int count;
+    printf("{\n  \"file\": ");
+    json_text(path);
+    printf(",\n  \"format\": \"%s\",\n  \"bytes\": %zu,\n", i->format, i->file_bytes);
+    json_tensors(x, 0);
+    json_tensors(x, 1);
+    printf("  \"nodes\": %d,\n  \"ops\": {", i->n_nodes);
+    for (int k = 0; np_inspect_op(x, k, &op, &count) == 0; k++) {
+        printf("%s", k ? ", " : " ");
+        json_text(op);
+        printf(": %d", count);
+    }
+    printf(" },\n  \"parameters\": %lld,\n  \"parameters_by_type\": {", (long long)i->n_params);
+    for (int k = 0, n = 0; k < NP_DTYPE_COUNT; k++)
+        if (i->params[k]) printf("%s \"%s\": %lld", n++ ? "," : "", np_dtype_name(k), (long long)i->params[k]);
+    printf(" },\n  \"macs\": %lld,\n  \"native\": { \"runs\": %s", (long long)i->macs, i->runs ? "true" : "false");
+    if (i->runs) printf(", \"steps\": %d, \"weights_bytes\": %zu, \"activations_bytes\": %zu", i->n_steps, i->weights_bytes, i->arena_bytes);
+    else printf(", \"why_not\": "), json_text(i->why_not);
+    printf(" },\n  \"runtimes\": [%s%s],\n  \"troubles\": [", i->runs ? "\"native\", " : "", !strcmp(i->format, "TFLite") ? "\"tflite\"" : "\"onnx\", \"openvino\"");
+    for (int k = 0; np_inspect_trouble(x, k, &op, &node, &why) == 0; k++) {
+        printf("%s\n    { \"op\": ", k ? "," : "");
+        json_text(op);
+        printf(", \"node\": ");
+        json_text(node);
+        printf(", \"why\": ");
+        json_text(why);
+        printf(" }");
+    }
+    printf("%s],\n  \"skipped\": %d,\n  \"head\": { \"sure\": %d, \"card\": ", i->n_troubles ? "\n  " : "", i->n_skipped, i->sure);
+    json_text(i->card_id);
+    printf(", \"decoder\": \"%s\", \"task\": \"%s\", \"keypoint_set\": \"%s\", \"why\": ", i->decoder, i->task, i->keypoint_set);
+    json_text(i->card_why);
+    printf(" },\n  \"layers\": [");
+    for (int k = 0; np_inspect_layer(x, k, &l) == 0; k++) {
+        printf("%s\n    { \"name\": ", k ? "," : "");
+        json_text(l.name);
+        printf(", \"op\": \"%s\", \"precision\": \"%s\", \"shape\": ", l.op, l.precision);
+        print_dims(l.rank, l.dims);
+        printf(", \"macs\": %lld, \"parameters\": %lld, \"weights\": ", (long long)l.macs, (long long)l.params);
+        json_text(l.weights);
+        printf(" }");
+    }
+    printf("\n  ]\n}\n");
+}
+
+/* ---- */
+
+static int dump(const struct opts *o, const struct np_model_params *p) {
     struct np_model *m = NULL;
     struct np_error e = { 0 };
-    struct np_tensor_info t;
-    struct np_model_stats s;
-    np_model_params_default(&p);
-    p.isa = opt_str(o, "isa");
-    p.no_optimize = !opt_bool(o, "optimize");
-    p.logger = tool_logger(tool_log_level(opt_str(o, "log-level")));
-    const int r = np_model_load(&m, o->rest[0], &p, &e);
+    const int r = np_model_load(&m, o->rest[0], p, &e);
     if (r < 0) return tool_fail(tool_exit_code(r), &e);
-    printf("model    %s\n", o->rest[0]);
-    for (int i = 0; i < np_model_n_inputs(m); i++) {
-        if (np_model_input_info(m, i, &t) == 0) print_tensor("input", &t);
-    }
-    for (int i = 0; i < np_model_n_outputs(m); i++) {
-        if (np_model_output_info(m, i, &t) == 0) print_tensor("output", &t);
-    }
-    np_model_stats(m, &s);
-    printf("nodes    %d in the file's graph, %d steps in the plan\n", s.n_nodes, s.n_steps);
-    printf("work     %.3f G multiply-adds\n", (double)s.macs * 1e-9);
-    printf("memory   weights %.2f MB, activations %.2f MB\n", (double)s.weights_bytes / 1048576, (double)s.arena_bytes / 1048576);
     if (opt_bool(o, "graph")) np_model_dump(m, 1, print_line, NULL);
     if (opt_bool(o, "plan")) np_model_dump(m, 0, print_line, NULL);
     np_model_free(&m);
     return EXIT_OK;
+}
+
+static int inspect(const struct opts *o) {
+    struct np_model_params p;
+    struct np_inspection *x = NULL;
+    struct np_inspect_info info;
+    struct np_error e = { 0 };
+    const char *const dot = opt_str(o, "dot"), *const svg = opt_str(o, "svg");
+    np_model_params_default(&p);
+    p.isa = opt_str(o, "isa");
+    p.no_optimize = !opt_bool(o, "optimize");
+    p.logger = tool_logger(tool_log_level(opt_str(o, "log-level")));
+    int r = np_inspect(&x, o->rest[0], &p, &e);
+    if (r < 0) return tool_fail(tool_exit_code(r), &e);
+    np_inspect_info(x, &info);
+    const int to_stdout = (dot && !strcmp(dot, "-")) || (svg && !strcmp(svg, "-"));
+    if (opt_bool(o, "json")) json_all(x, o->rest[0], &info);
+    else if (!to_stdout) print_all(x, o->rest[0], &info);
+    if (opt_bool(o, "layers") && !opt_bool(o, "json")) print_layers(x);
+    if (dot) r = inspect_dot(x, dot, &e);
+    if (r >= 0 && svg) r = inspect_svg(x, svg, &e);
+    np_inspect_free(&x);
+    if (r < 0) return tool_fail(EXIT_RUNTIME, &e);
+    if (info.runs && (opt_bool(o, "graph") || opt_bool(o, "plan"))) return dump(o, &p);
+    return info.runs ? EXIT_OK : EXIT_MODEL;
 }
 
 int cmd_inspect(int argc, char **argv) {

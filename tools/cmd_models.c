@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "nextpose/inspect.h"
 #include "package.h"
 #include "tool.h"
 
@@ -174,6 +175,23 @@ static int get(const struct opts *o) {
     return r < 0 ? tool_fail(EXIT_MODEL, &e) : EXIT_OK;
 }
 
+/* A card on stdout: the model's own, or one guessed from its shapes. */
+static int card(const char *model) {
+    static char text[16384];
+    struct np_inspection *x = NULL;
+    struct np_inspect_info info;
+    struct np_error e = { 0 };
+    int r = np_inspect(&x, model, NULL, &e);
+    if (r >= 0) {
+        np_inspect_info(x, &info);
+        r = np_inspect_card(x, text, sizeof text, &e);
+        if (r >= 0) fputs(text, stdout);
+        if (r >= 0 && info.sure < 100) tool_say("%s: %s (%d %% sure): check colour order, normalisation and thresholds", model, info.card_why, info.sure);
+        np_inspect_free(&x);
+    }
+    return r < 0 ? tool_fail(tool_exit_code(r), &e) : EXIT_OK;
+}
+
 int cmd_models(int argc, char **argv) {
     struct opts o;
     struct np_error e = { 0 };
@@ -182,7 +200,7 @@ int cmd_models(int argc, char **argv) {
     opts_init(&o, models_opts, "models");
     if (opts_parse(&o, argc, argv, &e) < 0) code = tool_fail(EXIT_USAGE, &e);
     else if (o.help) {
-        printf("usage: nextpose models list | info ID | get [ID …] | verify [ID …]\n");
+        printf("usage: nextpose models list | card MODEL | info ID | get [ID …] | verify [ID …]\n");
         opts_print_help(&o, stdout);
         code = EXIT_OK;
     } else {
@@ -192,7 +210,8 @@ int cmd_models(int argc, char **argv) {
         else if (!strcmp(what, "info") && o.n_rest == 2) code = info(o.rest[1], dirs);
         else if (!strcmp(what, "verify")) code = verify(&o, dirs);
         else if (!strcmp(what, "get")) code = get(&o);
-        else tool_say("usage: nextpose models list | info ID | get [ID …] | verify [ID …]");
+        else if (!strcmp(what, "card") && o.n_rest == 2) code = card(o.rest[1]);
+        else tool_say("usage: nextpose models list | card MODEL | info ID | get [ID …] | verify [ID …]");
     }
     opts_free(&o);
     return code;

@@ -5,6 +5,16 @@
 #define NPI_IMPORT_IMPORT_H
 #include "ir/graph.h"
 
+/* Told while a file is read. With `trouble` the importer goes on behind a node that it cannot read: what depends on that is left out in
+ * silence, and so are such outputs; npi_import then returns 0 with the rest of the graph. Any member may be NULL. */
+struct npi_import_watch {
+    void (*node)(void *opaque, const char *op, const char *name);
+    void (*trouble)(void *opaque, const char *op, const char *name, const char *why);
+    void (*skipped)(void *opaque);                       /* a node that depends on one in trouble */
+    void (*constant)(void *opaque, const struct npi_view *v); /* as it is stored */
+    void *opaque;
+};
+
 struct npi_import_opts {
     const char *path;            /* for messages and for ONNX external data (next to the model, never outside its folder) */
     const char *input_name;      /* NULL: first */
@@ -13,6 +23,7 @@ struct npi_import_opts {
     int (*bind)(void *opaque, const char *input, struct npi_view *v);
     void *opaque;
     const struct np_logger *logger;
+    const struct npi_import_watch *watch; /* NULL: none; stop at the first node that cannot be read */
 };
 /* Told by content: TFLite by its "TFL3" identifier, else ONNX. NP_EFORMAT with a hint when it is neither. */
 int npi_import(struct npi_graph *g, const void *data, size_t size, const struct npi_import_opts *o, struct np_error *err);

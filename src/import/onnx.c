@@ -145,13 +145,15 @@ static int known_domain(const struct npi_pb *node) {
     return npi_pb_size(&d) == 0 || npi_pb_is(&d, "ai.onnx");
 }
 
+static int go_on(const struct npi_ox *o) { return o->opt->watch && o->opt->watch->trouble; }
+
 /* One message with every op type that is missing, before any work is done. */
 static int check_ops(struct npi_ox *o, struct npi_pb graph) {
     struct npi_pb_field f;
     char list[256] = "";
     size_t used = 0;
     int kinds = 0;
-    while (npi_pb_next(&graph, &f)) {
+    while (!go_on(o) && npi_pb_next(&graph, &f)) {
         if (f.num != 1) continue;
         const struct npi_pb type = npi_pb_find(f.sub, 4, NULL), name = npi_pb_find(f.sub, 3, NULL), domain = npi_pb_find(f.sub, 7, NULL);
         if (known_domain(&f.sub) && npi_ox_row(&type)) continue;
@@ -204,7 +206,49 @@ static int read_ports(struct npi_ox *o, struct npi_ox_node *n) {
     return 0;
 }
 
+/* The outputs of a node that cannot be read, or that needs one of such. */
+static int poison_outputs(struct npi_ox *o, struct npi_pb body) {
+    struct npi_pb_field f;
+    if (o->poison < 0) {
+        const struct npi_view v = { .dtype = NP_F32 };
+        if ((o->poison = npi_graph_tensor(o->g, NULL, &v)) < 0) return npi_fail(o->err, NP_ENOMEM, "%s: out of memory", o->g->path);
+    }
+    while (npi_pb_next(&body, &f))
+        if (f.num == 2 && npi_pb_size(&f.sub)) {
+            const int r = bind_name(o, f.sub, o->poison);
+            if (r < 0) return r;
+        }
+    return 0;
+}
+
+static int is_poisoned(const struct npi_ox *o, struct npi_pb body) {
+    struct npi_pb_field f;
+    while (o->poison >= 0 && npi_pb_next(&body, &f))
+        if (f.num == 1 && npi_pb_size(&f.sub) && tensor_of(o, &f.sub) == o->poison) return 1;
+    return 0;
+}
+
+static int read_node(struct npi_ox *o, struct npi_pb body);
+
 static int run_node(struct npi_ox *o, struct npi_pb body) {
+    const struct npi_import_watch *const w = o->opt->watch;
+    char op[96], name[96];
+    if (!w || o->depth) return read_node(o, body);
+    const struct npi_pb n = npi_pb_find(body, 3, NULL), type = npi_pb_find(body, 4, NULL), domain = npi_pb_find(body, 7, NULL);
+    snprintf(op, sizeof op, "%.40s%s%.48s", npi_pb_size(&domain) ? npi_ox_quote(&domain).s : "", npi_pb_size(&domain) ? "." : "", npi_ox_quote(&type).s);
+    snprintf(name, sizeof name, "%s", npi_ox_quote(&n).s);
+    if (w->node) w->node(w->opaque, op, name);
+    if (is_poisoned(o, body)) {
+        if (w->skipped) w->skipped(w->opaque);
+        return poison_outputs(o, body);
+    }
+    const int r = read_node(o, body);
+    if (r >= 0 || r == NP_ENOMEM || r == NP_ELIMIT || !w->trouble) return r;
+    w->trouble(w->opaque, op, name, o->err->message);
+    return poison_outputs(o, body);
+}
+
+static int read_node(struct npi_ox *o, struct npi_pb body) {
     const struct npi_pb name = npi_pb_find(body, 3, NULL), type = npi_pb_find(body, 4, NULL);
     struct npi_ox_node n = { .o = o, .g = o->g, .row = known_domain(&body) ? npi_ox_row(&type) : NULL, .body = body };
     n.type = text(&o->tmp, &type);
@@ -303,11 +347,12 @@ static int set_outputs(struct npi_ox *o, struct npi_pb graph) {
         read_value_info(f.sub, &v);
         const int t = tensor_of(o, &v.name);
         if (t < 0) return npi_fail(o->err, NP_EFORMAT, "%s: output '%s' is made by no node", o->g->path, npi_ox_quote(&v.name).s);
+        if (t == o->poison) continue;
         out[k] = finish_output(o, &v, t, out, k);
         if (out[k] < 0) return out[k];
         k++;
     }
-    return npi_graph_set_io(o->g, o->input, o->n_input, out, n) < 0 ? npi_fail(o->err, NP_ENOMEM, "%s: out of memory", o->g->path) : 0;
+    return npi_graph_set_io(o->g, o->input, o->n_input, out, k) < 0 ? npi_fail(o->err, NP_ENOMEM, "%s: out of memory", o->g->path) : 0;
 }
 
 static int drop_unused(struct npi_ox *o) {
@@ -357,7 +402,7 @@ static int read_model(struct npi_ox *o, struct npi_pb model) {
 int npi_import_onnx(struct npi_graph *g, const void *data, size_t size, const struct npi_import_opts *opt, struct np_error *err) {
     static const struct npi_import_opts defaults;
     struct np_error local; /* helpers read the message back */
-    struct npi_ox o = { .g = g, .opt = opt ? opt : &defaults, .err = err ? err : &local, .file = data, .file_size = size };
+    struct npi_ox o = { .g = g, .opt = opt ? opt : &defaults, .err = err ? err : &local, .file = data, .file_size = size, .poison = -1 };
     npi_arena_init(&o.tmp, g->mem->limit_bytes);
     int r = read_model(&o, npi_pb(data, size));
     if (r >= 0) r = npi_graph_verify(g, o.err);

@@ -30,6 +30,7 @@ struct npi_ox {
     int *input; int n_input, cap_input; /* graph inputs that are still run-time values */
     struct npi_file ext; char *ext_name; /* last external data file */
     int depth;                 /* of If branches */
+    int poison;                /* tensor that stands for what nodes in trouble would have made; 0 (an input or constant) never is it: -1 none */
 };
 
 struct npi_ox_node;

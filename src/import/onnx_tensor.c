@@ -218,6 +218,7 @@ int npi_ox_read_tensor(struct npi_ox *o, struct npi_pb m, const char *what, stru
             for (size_t i = 0; t.v.dtype == NP_BOOL && i < count; i++) ((uint8_t *)data)[i] = ((uint8_t *)data)[i] != 0;
         }
     }
+    if (r >= 0 && o->opt->watch && o->opt->watch->constant) o->opt->watch->constant(o->opt->watch->opaque, &t.v);
     return r < 0 ? fail(o, &t, what, NP_ENOMEM, "out of memory") : r;
 }
 

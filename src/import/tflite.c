@@ -232,9 +232,50 @@ int npi_tfl_subgraph(struct npi_tfl *m, struct npi_tfl_graph *s, int64_t index, 
     return s->t ? 0 : npi_tfl_nomem(m);
 }
 
+/* Any of the vector's tensors poisoned? With `set` they become so. */
+static int poisoned(struct npi_tfl *m, struct npi_tfl_graph *s, const struct npi_fb_vec *v, int set) {
+    int any = 0;
+    for (uint32_t i = 0; i < v->n; i++) {
+        const int64_t k = npi_fb_int(v, i);
+        struct npi_tfl_tensor *t = k < 0 ? NULL : npi_tfl_tensor(m, s, k);
+        if (t && set) t->poison = 1;
+        any |= t && t->poison;
+    }
+    return any;
+}
+
+/* Like read_op; tells the watcher, and goes on behind what cannot be read if it wants that. */
+static int watch_op(struct npi_tfl *m, struct npi_tfl_graph *s, uint32_t i) {
+    const struct npi_import_watch *const w = m->o->watch;
+    if (!w || s->depth) return read_op(m, s, i);
+    const struct npi_fb_table self = npi_fb_at(&s->ops, i);
+    const struct npi_fb_vec in = npi_fb_vec(&self, O_INPUTS, 4), out = npi_fb_vec(&self, O_OUTPUTS, 4);
+    const struct npi_fb_table code = npi_fb_at(&m->codes, npi_fb_u32(&self, O_CODE, 0));
+    const int old_code = npi_fb_i8(&code, C_OLD_CODE, 0), new_code = npi_fb_i32(&code, C_CODE, 0), kind = new_code > old_code ? new_code : old_code;
+    const struct npi_tfl_tensor *first = out.n ? npi_tfl_tensor(m, s, npi_fb_int(&out, 0)) : NULL;
+    char op[96];
+    size_t len = 0;
+    const char *own = kind == OP_CUSTOM ? npi_fb_str(&code, C_CUSTOM, &len) : "";
+    if (m->fb.bad) return npi_fail(m->err, NP_EFORMAT, "%s: operator %u is broken", m->g->path, i);
+    snprintf(op, sizeof op, "%s%s%.*s", npi_tfl_name(kind), len ? " " : "", (int)(len < 60 ? len : 60), own);
+    for (char *p = op; *p; p++)
+        if ((unsigned char)*p < 32 || (unsigned char)*p > 126) *p = '?';
+    if (w->node) w->node(w->opaque, op, first ? first->name : "");
+    if (w->trouble && poisoned(m, s, &in, 0)) {
+        if (w->skipped) w->skipped(w->opaque);
+        poisoned(m, s, &out, 1);
+        return 0;
+    }
+    const int r = read_op(m, s, i);
+    if (r >= 0 || r == NP_ENOMEM || r == NP_ELIMIT || !w->trouble || m->fb.bad) return r;
+    w->trouble(w->opaque, op, first ? first->name : "", m->err->message);
+    poisoned(m, s, &out, 1);
+    return 0;
+}
+
 int npi_tfl_run(struct npi_tfl *m, struct npi_tfl_graph *s) {
     for (uint32_t i = 0; i < s->ops.n; i++) {
-        const int r = read_op(m, s, i);
+        const int r = watch_op(m, s, i);
         if (r < 0) return r;
     }
     return 0;
@@ -317,7 +358,7 @@ static int read_model(struct npi_tfl *m, const void *data, size_t size) {
     if ((r = npi_tfl_subgraph(m, &s, 0, 0, &in, &out)) < 0) return r;
     int *const ids = npi_arena_array(m->g->mem, int, (size_t)in.n + out.n + 1);
     if (!ids) return npi_tfl_nomem(m);
-    int n_in = 0;
+    int n_in = 0, n_out = 0;
     for (uint32_t i = 0; i < in.n; i++) {
         struct npi_tfl_tensor *t = npi_tfl_tensor(m, &s, npi_fb_int(&in, i));
         if (!t) return NP_EFORMAT;
@@ -330,11 +371,12 @@ static int read_model(struct npi_tfl *m, const void *data, size_t size) {
     for (uint32_t i = 0; i < out.n; i++) {
         struct npi_tfl_tensor *t = npi_tfl_tensor(m, &s, npi_fb_int(&out, i));
         if (!t) return NP_EFORMAT;
+        if (t->poison) continue;
         if (t->trouble) return npi_fail(m->err, NP_EUNSUPPORTED, "%s: output '%s' has %s", m->g->path, t->name, t->trouble);
         if (t->id < 0 && (r = npi_tfl_constant(m, t)) < 0) return r;
-        ids[n_in + (int)i] = t->id;
+        ids[n_in + n_out++] = t->id;
     }
-    return npi_graph_set_io(m->g, ids, n_in, ids + n_in, (int)out.n) < 0 ? npi_tfl_nomem(m) : 0;
+    return npi_graph_set_io(m->g, ids, n_in, ids + n_in, n_out) < 0 ? npi_tfl_nomem(m) : 0;
 }
 
 int npi_import_tflite(struct npi_graph *g, const void *data, size_t size, const struct npi_import_opts *o, struct np_error *err) {

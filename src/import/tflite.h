@@ -24,6 +24,7 @@ struct npi_tfl_tensor {
     int rank; int64_t d[NP_MAX_RANK]; /* as in the file: the actual shape may differ after an override of the input */
     struct npi_quant q;
     const char *trouble;             /* why it can't be used, NULL: it can */
+    int poison;                      /* made by an operator that could not be read */
     const uint8_t *data; size_t bytes; /* constant, NULL: none */
     struct npi_fb_table sparsity;
 };

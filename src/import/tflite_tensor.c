@@ -153,6 +153,7 @@ int npi_tfl_constant(struct npi_tfl *m, struct npi_tfl_tensor *t) {
     if (!t->data && count) return npi_fail(m->err, NP_EFORMAT, "%s: tensor '%s' is read before any operator makes it", m->g->path, t->name);
     const int r = fill_view(m, t, &v);
     if (r < 0) return r;
+    if (m->o->watch && m->o->watch->constant) m->o->watch->constant(m->o->watch->opaque, &v);
     if ((t->id = npi_graph_tensor(m->g, t->name, &v)) < 0) {
         t->id = -1;
         return npi_tfl_nomem(m);
