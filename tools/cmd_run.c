@@ -71,6 +71,9 @@ const struct opt_def cmd_run_opts[] = {
     { "backend-options", 0, OPT_STRING, NULL, 0, 0, NULL, "K=V,…", "settings of the runtime by its own names", NULL },
     { "backend-timeout", 0, OPT_INT, NULL, 0, 3600000, NULL, "MS", "an inference that takes longer has failed; 0: never", NULL },
     { "strict", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "fail when the backend is not available, instead of falling back", NULL },
+    { "isolate", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "other runtimes run in processes of their own: a crash there is no crash here", NULL },
+    { "isolate-memory", 0, OPT_INT, NULL, 16, 1 << 24, NULL, "MB", "that such a process may take [3/4 of what there is]", NULL },
+    { "worker", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "the program of those processes [nextpose-worker of this installation]", NULL },
     TOOL_RUNTIME_OPTS,
     { "threads", 't', OPT_INT, NULL, 1, 64, NULL, "N", "worker threads (default: as many as this process may use)", NULL, "thread-pool-size" },
     { "isa", 0, OPT_STRING, NULL, 0, 0, NULL, "LEVEL", "highest instruction set: scalar, avx2, avx512, …", NULL },
@@ -187,6 +190,9 @@ static int read_settings(struct np_settings *s, const struct opts *o, int mode, 
     s->precision = opt_str(o, "precision");
     s->backend_options = opt_str(o, "backend-options");
     if (opt_str(o, "backend-timeout")) s->backend_timeout_ms = opt_int(o, "backend-timeout") > 0 ? opt_int(o, "backend-timeout") : -1;
+    s->isolate = opt_bool(o, "isolate");
+    s->isolate_memory_mb = setting_int(o, "isolate-memory");
+    s->worker = opt_str(o, "worker");
     s->isa = opt_str(o, "isa");
     s->threads = setting_int(o, "threads");
     s->mode = mode;
@@ -375,8 +381,13 @@ static int loop(struct run *run, struct np_error *err) {
         r = run->async ? send_async(run, pic, err) : send_sync(run, pic, err);
     }
     struct np_error e;
+    int last;
     np_send_frame(run->ctx, NULL, NULL); /* what is inside comes out, also after Ctrl-C or an error */
-    while (get_one(run, 0, &e) == 0) {}
+    while ((last = get_one(run, 0, &e)) == 0) {}
+    if (r == 0 && last == NP_EBACKEND) { /* --strict, and a runtime failed on the last frames */
+        *err = e;
+        r = last;
+    }
     return r;
 }
 
@@ -422,7 +433,7 @@ static int work(struct run *run) {
     run->stats.end_ns = npi_io_now_ns();
     struct np_error forgot;
     if (autotune_close(&run->tuner, &forgot) < 0) tool_say("auto-tune: what worked is not remembered: %s", forgot.message);
-    if (r < 0) return tool_fail(r == NP_EINVAL || r == NP_EFORMAT ? EXIT_INPUT : EXIT_RUNTIME, &e);
+    if (r < 0) return tool_fail(r == NP_EINVAL || r == NP_EFORMAT ? EXIT_INPUT : r == NP_EBACKEND ? EXIT_BACKEND : EXIT_RUNTIME, &e);
     const int end = run->reader.end;
     const int lost = !interrupted && end != NP_EEND && end != NP_EINTR;
     if (lost) tool_say("%s", run->reader.err.message);

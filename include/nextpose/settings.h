@@ -34,7 +34,7 @@ struct np_settings {
     int preset;              /* enum np_preset */
     const char *backend;     /* "auto", "native", "onnx" ("ort"), "tflite" ("litert"), "openvino", "torch" ("pytorch"), another plug-in's name, or the
                                 path of a plug-in; NULL: auto */
-    int strict;              /* 1: fail with NP_EBACKEND instead of falling back */
+    int strict;              /* 1: fail with NP_EBACKEND instead of falling back; in mid run: no more frames are taken, those inside come out, then the error */
     const char *isa;         /* upper limit: scalar, avx2, avx512, avx512_vnni, …; NULL: best of the machine */
     int threads;             /* 1..64; 0: as many as the process may use */
     int mode;                /* enum np_mode */
@@ -58,6 +58,9 @@ struct np_settings {
     const char *device;      /* of foreign runtimes: "cpu", "gpu", "auto", or what the runtime calls it ("cuda"); NULL: cpu */
     const char *backend_options; /* "key=value,key=value" by the runtime's own names; NULL: none */
     int backend_timeout_ms;  /* a run of a foreign runtime that takes longer has failed; 0: from its first run, at least 2 s; < 0: never */
+    int isolate;             /* 1: foreign runtimes run in processes of their own, so that their crash, hang or leak is an error and not the end; 0: in this one */
+    const char *worker;      /* nextpose-worker, the program of those processes; NULL: libexec/nextpose of the installation */
+    int isolate_memory_mb;   /* that such a process may take; 0: three quarters of what there is */
     const char *cache_dir;   /* where measured times, converted and compiled models are kept; NULL: nowhere, and auto does not measure */
     const struct np_runtime_search *runtime_search; /* where plug-ins and runtimes are looked for (runtimes.h); NULL: install folder and system */
     int keep_frames;         /* 1: a frame's pixels stay valid until its result is released (np_result.frame); 0: it is released as soon as it was looked at */

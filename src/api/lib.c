@@ -181,21 +181,35 @@ void np_close(struct np_context **c) {
     *c = NULL;
 }
 
-int np_send_frame(struct np_context *c, const struct np_frame *f, struct np_error *err) { return c ? npi_pipe_send(c->pipe, f, err) : npi_fail(err, NP_EINVAL, "np_send_frame: NULL context"); }
+int np_send_frame(struct np_context *c, const struct np_frame *f, struct np_error *err) {
+    if (!c) return npi_fail(err, NP_EINVAL, "np_send_frame: NULL context");
+    const int r = f ? npi_strike_check(&c->tuner.strike, err) : 0;
+    return r < 0 ? r : npi_pipe_send(c->pipe, f, err);
+}
+
+/* Strict, and a runtime has failed: what is inside still comes out, then this. */
+static int get(struct np_context *c, int timeout_ms, const struct np_result **out, struct np_error *err) {
+    const int r = npi_pipe_get(c->pipe, timeout_ms, out, err);
+    return (r == NP_EAGAIN || r == NP_EEND) && npi_strike_check(&c->tuner.strike, err) < 0 ? NP_EBACKEND : r;
+}
 
 int np_get_result(struct np_context *c, const struct np_result **out, struct np_error *err) {
-    return c && out ? npi_pipe_get(c->pipe, 0, out, err) : npi_fail(err, NP_EINVAL, "np_get_result: NULL argument");
+    return c && out ? get(c, 0, out, err) : npi_fail(err, NP_EINVAL, "np_get_result: NULL argument");
 }
 
 int np_wait_result(struct np_context *c, int timeout_ms, const struct np_result **out, struct np_error *err) {
-    return c && out ? npi_pipe_get(c->pipe, timeout_ms, out, err) : npi_fail(err, NP_EINVAL, "np_wait_result: NULL argument");
+    return c && out ? get(c, timeout_ms, out, err) : npi_fail(err, NP_EINVAL, "np_wait_result: NULL argument");
 }
 
 int np_process(struct np_context *c, const struct np_frame *f, const struct np_result **out, struct np_error *err) {
     if (!c || !f || !out) return npi_fail(err, NP_EINVAL, "np_process: NULL argument");
-    const int r = npi_pipe_send(c->pipe, f, err);
+    const struct np_result *result = NULL;
+    int r = np_send_frame(c, f, err);
     if (r < 0 && f->release) f->release(f->opaque); /* np_process is done with the frame whatever it returns; np_send_frame would leave it to the caller */
-    return r < 0 ? r : npi_pipe_get(c->pipe, -1, out, err);
+    if (r < 0 || (r = npi_pipe_get(c->pipe, -1, &result, err)) < 0) return r;
+    if ((r = npi_strike_check(&c->tuner.strike, err)) < 0) np_result_release(c, &result);
+    else *out = result;
+    return r;
 }
 
 int np_process_still(struct np_context *c, const struct np_frame *f, const struct np_box *boxes, int n_boxes, const struct np_result **out, struct np_error *err) {

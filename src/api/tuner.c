@@ -21,7 +21,7 @@ static const int sides[] = { 256, 320, 416, 512, 640 };
 static const size_t strings[] = { offsetof(struct np_settings, detector), offsetof(struct np_settings, model), offsetof(struct np_settings, models_dir),
                                   offsetof(struct np_settings, isa), offsetof(struct np_settings, smooth), offsetof(struct np_settings, preset_file),
                                   offsetof(struct np_settings, backend), offsetof(struct np_settings, precision), offsetof(struct np_settings, device),
-                                  offsetof(struct np_settings, backend_options), offsetof(struct np_settings, cache_dir) };
+                                  offsetof(struct np_settings, backend_options), offsetof(struct np_settings, cache_dir), offsetof(struct np_settings, worker) };
 
 static const char **string_at(struct np_settings *s, size_t i) { return (const char **)(void *)((char *)s + strings[i]); }
 
@@ -101,7 +101,8 @@ void npi_tuner_wish(const struct npi_tuner *t, struct npi_wish *out) {
     /* File mode runs a net on one thread a worker, the other modes on all. */
     *out = (struct npi_wish){ .backend = s->backend, .device = s->device, .precision = s->precision, .options = s->backend_options, .strict = s->strict,
                               .threads = s->mode == NP_MODE_FILE ? 1 : npi_preset_int(&t->preset, NPI_KEY_THREADS), .run_timeout_ms = s->backend_timeout_ms,
-                              .cache_dir = s->cache_dir, .search = s->runtime_search };
+                              .strike = (struct npi_strike *)(uintptr_t)&t->strike, .isolate = s->isolate, .worker = s->worker, .isolate_memory_mb = s->isolate_memory_mb, .cache_dir = s->cache_dir,
+                              .search = s->runtime_search };
 }
 
 int npi_tuner_open_net(void *tuner, int side, int variant, struct npi_net *out, struct np_error *err) {

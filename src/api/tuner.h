@@ -10,6 +10,7 @@
 
 struct npi_tuner {
     pthread_mutex_t lock;
+    struct npi_strike strike;        /* strict: what failed in mid run */
     struct np_settings s;            /* strings are ours */
     struct np_runtime_search search; /* s.runtime_search points here */
     struct np_hardware hw;

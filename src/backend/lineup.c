@@ -207,6 +207,15 @@ static void mark_bad(struct npi_lineup *l, struct entry *x, const char *why) {
     pthread_cond_broadcast(&l->cond);
 }
 
+static void strike(struct npi_strike *s, const struct np_error *e) {
+    int none = 0;
+    if (!s || !atomic_compare_exchange_strong(&s->state, &none, 1)) return;
+    memcpy(s->message, e->message, sizeof s->message);
+    atomic_store(&s->state, 2);
+}
+
+int npi_strike_check(struct npi_strike *s, struct np_error *err) { return atomic_load(&s->state) == 2 ? npi_fail(err, NP_EBACKEND, "%s", s->message) : 0; }
+
 int npi_lineup_failed(struct npi_lineup *l, const struct npi_engine *failed, const char *why, struct np_error *err) {
     pthread_mutex_lock(&l->lock);
     struct entry *const x = &l->on[l->now];
@@ -214,7 +223,12 @@ int npi_lineup_failed(struct npi_lineup *l, const struct npi_engine *failed, con
     if (x->engine == failed && x->state == GOOD) {
         char text[256];
         snprintf(text, sizeof text, "%.255s", why);
-        if (l->p.strict) r = npi_fail(err, NP_EBACKEND, "%s: %s failed (%s); without --strict another runtime would go on", l->what, x->runtime, text);
+        if (l->p.strict) {
+            struct np_error e = { 0 };
+            r = npi_fail(&e, NP_EBACKEND, "%s: %s failed (%s); without --strict another runtime would go on", l->what, x->runtime, text);
+            strike(l->p.strike, &e);
+            if (err) *err = e;
+        }
         else {
             mark_bad(l, x, text);
             const int k = next_good(l, l->now);

@@ -21,10 +21,16 @@ struct npi_lineup_info {
     char reason[256];            /* of the last choice or switch */
     int n_switches;
 };
+/* What strict is about: the first failure of any net, written once; the owner of the nets looks at it. */
+struct npi_strike { atomic_int state; char message[508]; };   /* 0: none, 1: being written, 2: there */
+/* NP_EBACKEND and the message when there was one, else 0. */
+int npi_strike_check(struct npi_strike *s, struct np_error *err);
+
 struct npi_lineup_params {
     const char *asked, *reason;  /* of the choice that was made at open */
     const char *what;            /* "detector", "model": for messages */
     int strict;                  /* no switch: a failure is NP_EBACKEND */
+    struct npi_strike *strike;   /* with strict: gets the failure; NULL: only who runs into it is told */
     int retry_first_ms, retry_max_ms; /* back-off; 0: 1000 and 60000 */
     /* Opens and tests the runtime of entry i again; called on the thread that tries. NULL: what failed is not tried again. */
     int (*reopen)(void *opaque, int i, struct npi_engine **out, struct np_error *err);

@@ -2,6 +2,7 @@
 /* See choose.h. The choice lives as long as the net: what failed in mid run is opened and tested again from here. */
 #define _GNU_SOURCE
 #include "pipe/choose.h"
+#include "backend/isolate.h"
 #include "base/log.h"
 #include "cpu/cpu.h"
 #include "pipe/selftest.h"
@@ -35,7 +36,8 @@ struct entry {
 
 struct npi_choice {
     struct npi_card card;
-    int known, side, strict, threads, open_ms, run_ms;
+    int known, side, strict, threads, open_ms, run_ms, isolate, isolate_memory_mb;
+    char worker[NPI_PATH_MAX];    /* "": of the installation */
     char model[512], asked[64], device[64], precision[16], isa[32], cache_dir[NPI_PATH_MAX], options[512];
     struct np_backend_option option[MAX_OPTIONS];
     int n_options;
@@ -43,6 +45,7 @@ struct npi_choice {
     unsigned cpu;
     struct np_runtime_search search;
     struct np_logger log;
+    struct npi_strike *strike;
     struct npi_engine *native;    /* for self-tests; NULL: it cannot run the net */
     struct entry entry[NPI_LINEUP_MAX];
     int n;
@@ -72,6 +75,9 @@ static int make(struct npi_choice **out, const struct npi_net *n, const struct n
     c->known = known;
     c->side = side;
     c->strict = w->strict;
+    c->strike = w->strike;
+    c->isolate = w->isolate;
+    c->isolate_memory_mb = w->isolate_memory_mb;
     c->threads = w->threads > 0 ? w->threads : 1;
     c->open_ms = w->open_timeout_ms > 0 ? w->open_timeout_ms : w->open_timeout_ms < 0 ? 0 : OPEN_TIMEOUT_MS;
     c->run_ms = w->run_timeout_ms;
@@ -81,7 +87,7 @@ static int make(struct npi_choice **out, const struct npi_net *n, const struct n
     int r = 0;
     if (!copy_text(c->model, sizeof c->model, n->path) || !copy_text(c->asked, sizeof c->asked, npi_runtime_name(w->backend && *w->backend ? w->backend : "auto")) ||
         !copy_text(c->device, sizeof c->device, w->device) || !copy_text(c->isa, sizeof c->isa, isa) || !copy_text(c->options, sizeof c->options, w->options) ||
-        !copy_text(c->cache_dir, sizeof c->cache_dir, w->cache_dir))
+        !copy_text(c->cache_dir, sizeof c->cache_dir, w->cache_dir) || !copy_text(c->worker, sizeof c->worker, w->worker))
         r = npi_fail(err, NP_EINVAL, "a backend setting is too long");
     static const struct { const char *ours, *theirs; } precision[] = { { "fp32", "f32" }, { "fp16", "f16" }, { "bf16", "bf16" }, { "f32", "f32" }, { "f16", "f16" } };
     for (size_t i = 0; w->precision && i < sizeof precision / sizeof *precision; i++)
@@ -115,6 +121,10 @@ static int look(struct npi_choice *c, struct entry *x, const char *name, int mak
     int r = npi_plugin_find_module(&x->plugin, name, &c->search, err);
     if (r < 0) return r;
     snprintf(x->runtime, sizeof x->runtime, "%s", x->plugin.table->name);
+    if (c->isolate) {
+        const struct npi_isolate_params p = { *c->worker ? c->worker : NULL, (size_t)c->isolate_memory_mb << 20 };
+        if ((r = npi_isolate(&x->plugin.table, x->plugin.path, x->plugin.table, &p, err)) < 0) return r;
+    }
     if ((r = npi_plugin_find_library(&x->plugin, &c->search, err)) < 0) return r;
     if (!npi_model_file(c->model, x->plugin.table->formats, make_it && *c->cache_dir ? c->cache_dir : NULL, &c->log, x->format, sizeof x->format, x->path, sizeof x->path))
         return npi_fail(err, NP_EUNSUPPORTED, "model not supported: it reads %s files, and %s comes in none%s", x->plugin.table->formats, c->model,
@@ -178,11 +188,21 @@ static int test(struct npi_choice *c, struct npi_engine *e, struct np_error *err
     return r;
 }
 
+/* TorchScript says nothing of its input: NCHW RGB is what nets that are traced take; its size is our own engine's, or the card's. */
+static void torch_shape(const struct npi_choice *c, struct entry *x) {
+    const struct npi_face *const own = c->native ? npi_engine_face(c->native) : NULL;
+    const int width = own ? own->in.width : c->known ? c->card.in.width : 0, height = own ? own->in.height : c->known ? c->card.in.height : 0;
+    if (strcmp(x->format, "torch") || x->rank || width < 1 || height < 1) return;
+    x->rank = 4;
+    memcpy(x->dims, (int64_t[]){ 1, 3, height, width }, 4 * sizeof(int64_t));
+}
+
 /* Score, open, face, self-test. */
 static int open_tested(struct npi_choice *c, struct entry *x, struct npi_engine **out, struct np_error *err) {
     struct npi_engine *e = NULL;
     int r = npi_plugin_ask(&x->plugin, &c->log);
     if (r < 0) return npi_fail(err, NP_EBACKEND, "%s", x->plugin.why.message);
+    torch_shape(c, x);
     if ((r = open_engine(c, x, &e, err)) < 0) return r;
     if (!x->rank && other_size(c, x, e)) {
         npi_engine_unref(&e);
@@ -378,7 +398,7 @@ int npi_choose_runtime(struct npi_net *n, const struct npi_wish *w, struct npi_e
     if (r < 0) return r;
     if (*native) c->native = npi_engine_ref(*native);
     if ((r = decide(c, &v, native_why ? native_why : "", err)) >= 0) {
-        const struct npi_lineup_params lp = { .asked = c->asked, .reason = v.reason, .what = c->card.task == NPI_TASK_DETECT ? "detector" : "model", .strict = c->strict,
+        const struct npi_lineup_params lp = { .asked = c->asked, .reason = v.reason, .what = c->card.task == NPI_TASK_DETECT ? "detector" : "model", .strict = c->strict, .strike = c->strike,
                                               .reopen = reopen, .opaque = c, .logger = c->log };
         r = npi_lineup_open(&n->lineup, &lp, err);
     }

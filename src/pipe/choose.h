@@ -15,7 +15,10 @@
 struct npi_wish {
     const char *backend, *device, *precision, *options; /* NULL: auto, cpu, as the model says, none */
     int strict, threads;                   /* threads of a run */
+    struct npi_strike *strike;             /* with strict: gets a failure in mid run; NULL: none. Must outlive the net */
     int open_timeout_ms, run_timeout_ms;   /* 0: defaults (two minutes; from the self-test's time); < 0: none */
+    int isolate, isolate_memory_mb;        /* foreign runtimes in processes of their own (backend/isolate.h) */
+    const char *worker;                    /* NULL: of the installation */
     const char *cache_dir;                 /* NULL: nothing is kept, and auto does not measure */
     const struct np_runtime_search *search;
 };
