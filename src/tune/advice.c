@@ -226,6 +226,7 @@ void npi_advise(struct np_stats *s, const struct npi_advice_params *p) {
     const int live = p->mode == NP_MODE_LIVE;
     if (!live) { /* a file has no rhythm, and its workers are busy as long as it can be read */
         a.cost.source_fps = 0;
+        a.cost.whole_frames = 1;
         double lib = 0;
         for (int i = NP_STAGE_DETECT; i <= NP_STAGE_SMOOTH; i++) lib += s->stage[i].per_frame_ms;
         a.cost.parallel = lib * s->processed_fps / 1000 > 1 ? lib * s->processed_fps / 1000 : 1;

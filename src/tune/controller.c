@@ -21,7 +21,7 @@
 #define ROOM_WAIT_S 1.2
 #define ROOM_WAIT_MAX_S 60
 #define SETTLE_S 0.5       /* after a move, before the next one */
-#define IN_VAIN_S 8        /* taken back and given up again within this: wait longer next time */
+#define IN_VAIN_S 20       /* taken back and given up again within this: wait longer next time */
 #define LATE_MARGIN 1.08   /* where to go when late */
 #define ROOM_MARGIN 1.25   /* what must be possible to take something back */
 #define PLENTY_MARGIN 1.4  /* with less than this a refinement may be noise: */
@@ -192,6 +192,16 @@ static void measure_rate(struct npi_controller *c, int64_t now, const struct npi
     }
 }
 
+/* A person alone and several at once are worked on differently, so one says little about the other. What was not measured lately is brought up to
+ * date by the detector, whose costs are always at hand; what never was is guessed from the other. */
+static void set_pose_cost(struct npi_controller *c, double crop, double single) {
+    const double threads = c->p.threads > 1 ? c->p.threads : 1, detect = median(&c->detect);
+    const double aged = c->crop_detect_ms > 0 && detect > 0 && c->single.n ? detect / c->crop_detect_ms : 1;
+    c->cost.single_ms = c->single.n ? single : 0;
+    c->cost.crop_ms = c->crop.n ? crop * (aged < .5 ? .5 : aged > 2 ? 2 : aged) : 1.3 * single;
+    c->cost.parallel = c->parallel.n ? median(&c->parallel) : c->crop.n ? 1 : .8 * threads > 1 ? .8 * threads : 1;
+}
+
 static void measure(struct npi_controller *c, int64_t now, const struct npi_load *l) {
     const struct npi_load *const a = &c->last;
     const int size = l->told_in_use ? l->detector_size : c->k.detector_size, v = l->told_in_use ? l->variant : c->k.variant;
@@ -201,7 +211,15 @@ static void measure(struct npi_controller *c, int64_t now, const struct npi_load
     c->fresh_detect = 1;
     const int64_t crops = l->n_inferences - a->n_inferences, frames = l->n_processed - a->n_processed;
     const double variant = v > 0 && v < NPI_TUNE_MAX_VARIANTS && c->p.variant_cost[v] > 0 ? c->p.variant_cost[v] : 1;
-    if (crops > 0 && c->fresh_crop) push(&c->crop, (stage(a, l, NP_STAGE_POSE) + stage(a, l, NP_STAGE_CROP)) / (double)crops / variant);
+    const double poses = stage(a, l, NP_STAGE_POSE) + stage(a, l, NP_STAGE_CROP), several =
+        (double)crops * c->k.frame_skip / (frames > 0 ? (double)frames : 1);
+    if (crops > 0 && c->fresh_crop) {
+        if (several < 1.5 && c->p.threads > 1) push(&c->single, poses / (double)crops / variant);
+        else {
+            push(&c->crop, poses / (double)crops / variant);
+            c->crop_detect_ms = median(&c->detect);
+        }
+    }
     c->fresh_crop = 1;
     push_run(&c->read, a, l, NP_STAGE_READ, 1);
     push_run(&c->draw, a, l, NP_STAGE_DRAW, 1);
@@ -213,17 +231,15 @@ static void measure(struct npi_controller *c, int64_t now, const struct npi_load
         const double freq = c->k.detection_freq, runs = (double)(l->stage_runs[NP_STAGE_DETECT] - a->stage_runs[NP_STAGE_DETECT]) / (double)frames;
         if (freq > 1 && c->moved_ns < c->last_ns) push(&c->unplanned, (runs - 1 / freq) / (1 - 1 / freq));
     }
-    double lib = 0;
-    for (int s = NP_STAGE_DETECT; s <= NP_STAGE_SMOOTH; s++) lib += stage(a, l, s);
-    const double busy = l->busy_ms - a->busy_ms, top = c->p.threads > 1 ? c->p.threads : 1;
-    if (busy >= 1) push(&c->parallel, lib / busy < .1 ? .1 : lib / busy > top ? top : lib / busy);
+    const double rest = stage(a, l, NP_STAGE_DETECT) + stage(a, l, NP_STAGE_TRACK) + stage(a, l, NP_STAGE_SMOOTH), busy = l->busy_ms - a->busy_ms;
+    const double top = c->p.threads > 1 ? c->p.threads : 1, wall = busy - rest > poses / top ? busy - rest : poses / top;
+    if (busy >= 1 && crops > 0 && (several >= 1.5 || top == 1)) push(&c->parallel, poses / wall < .2 ? .2 : poses / wall);
     c->cost.detect_ms = median(&c->detect);
-    c->cost.crop_ms = median(&c->crop);
+    set_pose_cost(c, median(&c->crop), median(&c->single));
     c->cost.frame_ms = median(&c->frame);
     c->cost.read_ms = median(&c->read);
     c->cost.draw_ms = median(&c->draw);
     c->cost.emit_ms = median(&c->emit);
-    if (c->parallel.n) c->cost.parallel = median(&c->parallel);
     c->cost.persons = most(&c->persons);
     const double u = mean(&c->unplanned);
     c->cost.unplanned = u < .1 ? 0 : u > 1 ? 1 : u;
@@ -249,6 +265,7 @@ static struct npi_cost planned_cost(const struct npi_controller *c, const struct
 static void scale(struct npi_cost *m, double by) {
     m->detect_ms *= by;
     m->crop_ms *= by;
+    m->single_ms *= by;
     m->frame_ms *= by;
     m->read_ms *= by;
     m->draw_ms *= by;
@@ -414,19 +431,19 @@ static int budget(struct npi_controller *c, int64_t now, char reason[160]) {
         const double allowed = .92 * c->derate * c->p.max_delay_ms, interval = m->source_fps > 0 ? 1000 / m->source_fps : allowed / 2;
         const double work = allowed - interval > interval ? allowed - interval : interval < allowed ? interval : allowed;
         struct np_knobs k = c->k;
-        struct npi_cost none = *m, one;
-        struct npi_forecast f0, f1;
-        none.crop_ms = cautious(&c->crop, 1);
-        none.detect_ms = cautious(&c->detect, 1);
-        if (c->parallel.n) none.parallel = cautious(&c->parallel, -1);
-        none.persons = 0;
-        one = none;
-        one.persons = 1;
+        struct npi_cost worse = *m;
+        if (c->crop.n) worse.crop_ms *= cautious(&c->crop, 1) / median(&c->crop);
+        if (c->single.n) worse.single_ms = cautious(&c->single, 1);
+        worse.detect_ms = cautious(&c->detect, 1);
+        if (c->parallel.n) worse.parallel = cautious(&c->parallel, -1);
         k.pose_budget = 0;
-        npi_cost_forecast(&none, &k, &f0);
-        npi_cost_forecast(&one, &k, &f1);
-        const double fits = (work - f0.worst_ms) / (f1.worst_ms - f0.worst_ms);
-        push(&c->cap, fits < 1 ? 1 : fits > 64 ? 64 : fits);
+        int fits = 1;
+        for (struct npi_forecast f; fits < c->k.max_persons; fits++) {
+            worse.persons = fits + 1;
+            npi_cost_forecast(&worse, &k, &f);
+            if (f.worst_ms > work) break;
+        }
+        push(&c->cap, fits);
         const int cap = (int)least_of_last(&c->cap, 3);
         if (cap < c->k.max_persons && (!b || cap < b)) {
             b = cap;
@@ -507,7 +524,7 @@ int npi_controller_tick(struct npi_controller *c, int64_t now, const struct npi_
     if (c->room_wait_s > ROOM_WAIT_S && since_s(now, c->given_ns) > ROOM_WAIT_MAX_S) c->room_wait_s = ROOM_WAIT_S;
 
     struct plan current = { .k = c->k, .share = c->share };
-    const int known = (!c->p.has_detector || c->detect.n >= 2) && c->persons.n >= 2, pose_known = !c->p.has_pose || c->crop.n >= 2;
+    const int known = (!c->p.has_detector || c->detect.n >= 2) && c->persons.n >= 2, pose_known = !c->p.has_pose || c->crop.n + c->single.n >= 2;
     if (known && (c->p.target_fps > 0 || c->p.max_delay_ms > 0)) {
         const struct npi_forecast f = forecast(c, &current, LATE_SLACK);
         if (!is_late(c, &f, why)) c->late_since_ns = -1;

@@ -61,10 +61,11 @@ struct npi_controller {
     int started, fresh_detect, fresh_crop; /* fresh: measured since the size or the variant changed */
     int64_t last_ns, late_since_ns, tight_since_ns, room_since_ns, moved_ns, taken_ns, given_ns, batch_since_ns, cut_ns; /* -1: not so, or never */
     double room_wait_s;             /* how long there must be room; grows when taking back was in vain */
+    double crop_detect_ms;          /* a detection when `crop` was last measured */
     double derate;                  /* 0..1: what the forecast is worth, learned where it was too good */
     double share;                   /* of the people whose pose is inferred on a pose frame: 1, 3/4, 1/2, 1/4 */
     int budget_cut;                 /* 1: the delay bound holds the budget below the share */
-    struct npi_ring detect, crop, frame, read, draw, emit, parallel, persons, unplanned, delay, cap;
+    struct npi_ring detect, crop, single, frame, read, draw, emit, parallel, persons, unplanned, delay, cap;
     struct npi_mark mark[NPI_TUNE_MARKS]; int n_marks, at_mark;
     double fps, fps_window_s;       /* measured since the last move, over a second or so */
     int64_t n_moves;

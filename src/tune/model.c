@@ -25,9 +25,12 @@ static double every(double k, double timeout_s, double rate) {
 }
 
 static void forecast(const struct npi_cost *c, const struct np_knobs *k, double freq, double skip, struct npi_forecast *out) {
-    const double par = c->parallel > 0 ? c->parallel : 1, side = (double)k->detector_size / NPI_TUNE_REF_SIZE;
+    const double par = c->parallel > 0 ? c->parallel : 1, side = (double)k->detector_size / NPI_TUNE_REF_SIZE, div = c->whole_frames ? par : 1;
     const double crops = npi_cost_crops(c, k), n = people(c, k), interval = c->source_fps > 0 ? 1000 / c->source_fps : 0;
-    const double detect = c->detect_ms * side * side / par, pose = crops * c->crop_ms * variant_cost(c, k->variant) / par, frame = c->frame_ms / par;
+    const double detect = c->detect_ms * side * side / div, frame = c->frame_ms / div, net = variant_cost(c, k->variant);
+    double pose = crops * c->crop_ms * net / par;
+    if (c->single_ms > 0 && crops <= 1) pose = crops * c->single_ms * net;
+    else if (pose < c->single_ms * net) pose = c->single_ms * net;
     const double caller = ((interval > 0 ? 0 : c->read_ms) + c->emit_ms + c->draw_ms / at_least(k->draw_every, 1)) / at_least(c->threads, 1);
     const double cheap = frame + caller + detect * (1 / freq + (1 - 1 / freq) * c->unplanned);
     struct npi_forecast f = { .mean_ms = at_least(cheap + pose / skip, 1e-3), .worst_ms = frame + detect + pose };
@@ -84,5 +87,7 @@ void npi_cost_from_stats(struct npi_cost *c, const struct np_stats *s, int threa
     c->draw_ms = st[NP_STAGE_DRAW].mean_ms;
     /* How much is done at a time shows when frames are dropped: then the stages are never idle. */
     const int saturated = s->source_fps > 0 && s->processed_fps < .97 * s->source_fps;
-    c->parallel = saturated ? at_least(lib * s->processed_fps / 1000, 1) : 1;
+    const double poses = st[NP_STAGE_POSE].per_frame_ms + st[NP_STAGE_CROP].per_frame_ms;
+    const double wall = saturated ? 1000 / s->processed_fps - (lib - poses) : poses; /* what is left of a frame's time for them */
+    c->parallel = wall > poses / at_least(threads, 1) ? at_least(poses / wall, 1) : at_least(threads, 1);
 }

@@ -2,7 +2,7 @@
 /* The cost model: what one run of each stage takes, and from that the rate and the delay of any setting of the knobs.
  *
  *   frame j:  frame_ms + [j % detection_freq == 0] detect_ms(size) + [j % frame_skip == 0] crops * crop_ms(variant)
- *             all / parallel, + (read + emit + draw / draw_every) / threads for the caller's side on the same processors
+ *             poses / parallel (a detection has all threads to itself), + (read + emit + draw / draw_every) / threads for the caller's side
  *
  * In live mode reading is left out: it goes on at the source's rate whatever is done with the frames, and what it takes from the stages is in their
  * times.
@@ -17,11 +17,12 @@
 
 struct npi_cost {
     double detect_ms;       /* one run at NPI_TUNE_REF_SIZE; grows with the square of the side; 0: no detector or not known */
-    double crop_ms;         /* one person, cutting out included, with the pose net of variant 0; 0: not known */
+    double crop_ms;         /* one person of several, cutting out included, on one thread, with the pose net of variant 0; 0: not known */
+    double single_ms;       /* one person alone, for whom all threads split the net; 0: as one of several */
     double frame_ms;        /* what every frame costs: association, smoothing */
     double read_ms, draw_ms, emit_ms; /* of the caller, one run */
-    double parallel;        /* milliseconds of work done in a millisecond of busy time: to the number of threads; below 1 where frames wait inside for
-                             * a processor that others have */
+    double parallel;        /* poses worked on at a time: to the number of threads; below 1 where they wait for a processor that others have */
+    int whole_frames;       /* 1: several frames are worked on at a time, so that detection is divided by `parallel` as well (file mode) */
     double persons;         /* in view */
     double unplanned;       /* 0..1: part of the frames between two planned detections that need one all the same (somebody came or got lost) */
     double detection_timeout_s, pose_timeout_s; /* what is older has to be done anew, whatever the knobs say; 0: none */

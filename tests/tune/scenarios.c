@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See scenarios.h. The costs are those of the default nets on two cores (docs/performance.md): detector 7 ms at 320, a pose 9 ms, one thread. */
+/* See scenarios.h. The costs are those of the default nets on two cores (docs/performance.md): detector 4.2 ms at 320 on both, a pose 9 ms on one. */
 #include "scenarios.h"
 
 #include <assert.h>
@@ -36,7 +36,7 @@ static double spike(double t) { return (t >= 12 && t < 12.2) || (t >= 20 && t < 
 static double core_gone(double t) { return t < 10 ? 1 : t < 25 ? 1.9 : 1; }
 static double wave(double t) { return 1.6 + .8 * sin(t * 2 * 3.14159265 / 3); }
 
-#define MACHINE .source_fps = 30, .detect_ms = 7, .crop_ms = 9, .frame_ms = .3, .parallel = 1.7, .noise = .1
+#define MACHINE .source_fps = 30, .detect_ms = 4.2, .crop_ms = 9, .frame_ms = .3, .parallel = 1.7, .noise = .1
 
 static const struct { const char *name, *what; int preset; double slower, seconds; struct sim sim; } list[] = {
     { "steady", "four people, nothing happens", NP_PRESET_BALANCED, 1, 30, { MACHINE, .persons = four } },

@@ -31,6 +31,7 @@ void sim_run(struct sim *s, const struct npi_controller_params *p, double second
     double detected = -1e9, posed = -1e9; /* when; what is older than its time-out is done anew */
     int seen = 0;
     if (!s->seed) s->seed = 1;
+    if (!(s->split > 0)) s->split = .9 * s->parallel;
     npi_controller_init(&c, p);
     while (now < seconds) {
         const int64_t newest = (int64_t)floor(now / interval + 1e-9);
@@ -64,15 +65,16 @@ void sim_run(struct sim *s, const struct npi_controller_params *p, double second
             since_pose = 0;
             crops = k.pose_budget > 0 && k.pose_budget < n ? k.pose_budget : n;
             const double each = s->crop_ms * (p->variant_cost[k.variant] > 0 ? p->variant_cost[k.variant] : 1) * slow;
+            const int split = crops == 1 && p->threads > 1; /* over all threads; several: a thread each */
             for (int i = 0; i < crops; i++) {
-                const double d = each * noisy(s);
+                const double d = each * noisy(s) / (split ? s->split : 1);
                 l.stage_ms[NP_STAGE_POSE] += d;
                 l.stage_runs[NP_STAGE_POSE]++;
-                ms += d;
+                ms += d / (split ? 1 : s->parallel);
             }
             l.n_inferences += crops;
         }
-        const double wall = ms / s->parallel;
+        const double wall = ms;
         l.busy_ms += wall;
         double caller = 0;
         if (s->draw_ms > 0 && handled % k.draw_every == 0) {

@@ -7,8 +7,9 @@
 
 struct sim {
     /* the machine and the scene; time in seconds */
-    double source_fps, detect_ms, crop_ms, frame_ms, draw_ms; /* detect_ms at NPI_TUNE_REF_SIZE; all on an idle machine, one thread */
-    double parallel;                           /* what its threads make of it */
+    double source_fps, detect_ms, crop_ms, frame_ms, draw_ms; /* detect_ms at NPI_TUNE_REF_SIZE, on all threads; a pose on one; on an idle machine */
+    double parallel;                           /* poses at a time */
+    double split;                              /* how much faster one pose is when all threads split it; 0: .9 * parallel */
     double unplanned;                          /* 0..1: frames that need a detection out of turn */
     double noise;                              /* 0..1: spread of each run's cost */
     unsigned seed;
