@@ -156,7 +156,7 @@ void npi_pipe_stats(struct npi_pipe *p, struct np_stats *out) {
     pthread_mutex_unlock(&p->lock);
     backend_of(i_det ? &p->adapt.det[i_det] : p->p.det, out->backend_detector, &out->n_switches);
     backend_of(i_pose ? &p->adapt.pose[i_pose] : p->p.pose, out->backend_pose, &out->n_switches);
-    const struct npi_advice_params a = { .mode = p->p.mode, .adapting = t.adapt, .c = &t.c, .processors = np_cpu_count(), .draws = out->stage[NP_STAGE_DRAW].runs > 0,
+    const struct npi_advice_params a = { .mode = p->p.mode, .adapting = t.adapt, .c = &t.c, .processors = p->meter.probe.n_cpus, .draws = out->stage[NP_STAGE_DRAW].runs > 0,
                                          .variant_id = { p->p.pose ? p->p.pose->card.id : NULL, p->p.pose ? npi_smaller_net(p->p.pose->card.id) : NULL } };
     npi_advise(out, &a);
 }

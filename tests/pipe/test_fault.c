@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The n-th call of a stage fails, the n-th allocation fails: no crash, no leak (ASan), every frame comes out, one message each.
+ * usage: test_fault SHARED_DIR */
+#include "api/hooks.h"
+#include "fixture.h"
+
+/* --- allocations: aligned_alloc is what npi_alloc asks; the linker sends it here (--wrap) --- */
+void *__real_aligned_alloc(size_t align, size_t bytes);
+void *__wrap_aligned_alloc(size_t align, size_t bytes);
+static atomic_int fail_alloc_at, n_allocs; /* 0: never */
+void *__wrap_aligned_alloc(size_t align, size_t bytes) {
+    const int n = atomic_fetch_add(&n_allocs, 1) + 1;
+    return n == atomic_load(&fail_alloc_at) ? NULL : __real_aligned_alloc(align, bytes);
+}
+
+/* --- stages --- */
+static atomic_int fail_stage, fail_first, fail_last, n_calls;
+static int fail(void *opaque, int stage) {
+    (void)opaque;
+    if (stage != atomic_load(&fail_stage)) return 0;
+    const int n = atomic_fetch_add(&n_calls, 1) + 1;
+    return n >= atomic_load(&fail_first) && n <= atomic_load(&fail_last);
+}
+
+static void arm(struct np_context *c, int stage, int first, int last) {
+    const struct npi_fault_hook h = { fail, NULL };
+    atomic_store(&fail_stage, stage);
+    atomic_store(&fail_first, first);
+    atomic_store(&fail_last, last);
+    atomic_store(&n_calls, 0);
+    n_errors = 0;
+    npi_context_set_fault(c, &h);
+}
+
+struct tally { int people, without_joints, not_inferred; };
+static void count(void *opaque, const struct np_result *r) {
+    struct tally *const t = opaque;
+    t->people += r->n_persons;
+    t->not_inferred += !r->inferred;
+    for (int i = 0; i < r->n_persons; i++) t->without_joints += r->persons[i].pose_source == NP_POSE_NONE;
+}
+
+static void stage_fails(int mode, int stage, int nth) {
+    enum { N = 5 };
+    struct np_settings s;
+    struct np_stats st;
+    struct tally t = { 0 };
+    settings(&s, mode, 2);
+    struct np_context *c = open_with(&s);
+    if (!c) return;
+    arm(c, stage, nth, nth);
+    atomic_store(&released, 0);
+    CHECK(stream(c, N, count, &t) == N, "results are lost");
+    np_context_stats(c, &st);
+    CHECK(n_errors == 1, "%s call %d: %d messages (%s)", np_stage_name(stage), nth, n_errors, last_error);
+    CHECK(strstr(last_error, "failed"), "%s", last_error);
+    CHECK(st.n_failed == 1, "%lld frames failed", (long long)st.n_failed);
+    CHECK(t.not_inferred == 1, "%d frames say that they were not inferred", t.not_inferred);
+    if (stage == NP_STAGE_DETECT) CHECK(t.people == (nth == 1 ? 3 * (N - 1) : 3 * N), "%d people", t.people); /* boxes are carried, but on the first frame */
+    else CHECK(t.people == 3 * N && t.without_joints == 1, "%d people, %d without joints", t.people, t.without_joints);
+    np_close(&c);
+    CHECK(atomic_load(&released) == N, "%d released", atomic_load(&released));
+}
+
+/* The full pose net fails three times in a row: the lite one takes over, and says so. */
+static void on_to_a_smaller_net(void) {
+    struct np_settings s;
+    struct np_stats st;
+    int k;
+    settings(&s, NP_MODE_SYNC, 1);
+    s.model = "blazepose_full";
+    struct np_context *c = open_with(&s);
+    if (!c) return;
+    arm(c, NP_STAGE_POSE, 1, 3);
+    for (k = 0; k < 2000; k++) {
+        const struct np_frame f = frame(k);
+        const struct np_result *r;
+        const int q = np_process(c, &f, &r, NULL);
+        CHECK(q == 0, "%d", q);
+        if (q < 0) break;
+        const int joints = r->n_persons && r->persons[0].pose_source == NP_POSE_INFERRED;
+        np_result_release(c, &r);
+        np_context_stats(c, &st);
+        if (st.knobs.variant == 1 && joints) break;
+        usleep(1000); /* it is being opened */
+    }
+    CHECK(st.knobs.variant == 1, "still on net %d after %d frames", st.knobs.variant, k);
+    CHECK(strstr(last_error, "smaller net 1"), "%s", last_error);
+    np_close(&c);
+}
+
+static void allocation_fails_at_open(void) {
+    struct np_settings s;
+    settings(&s, NP_MODE_LIVE, 2);
+    s.detector = "none";
+    int n = 1, opened = 0;
+    for (int step = 1; !opened && n < 100000; n += step) {
+        struct np_context *c = NULL;
+        struct np_error e = { 0 };
+        atomic_store(&n_allocs, 0);
+        atomic_store(&fail_alloc_at, n);
+        const int r = np_open(&c, &s, &e);
+        atomic_store(&fail_alloc_at, 0);
+        opened = r == 0 && atomic_load(&n_allocs) < n;
+        CHECK(r == 0 || (!c && *e.message), "allocation %d: %d, context %p, '%s'", n, r, (void *)c, e.message);
+        np_close(&c);
+        if (n >= 8) step = n / 4; /* about forty places up to a few thousand */
+    }
+    CHECK(opened, "never opened");
+    /* the last ones of all: threads, slots, tracker, smoothing */
+    const int all = atomic_load(&n_allocs);
+    for (n = all - 24; n <= all; n++) {
+        struct np_context *c = NULL;
+        struct np_error e = { 0 };
+        if (n < 1) continue;
+        atomic_store(&n_allocs, 0);
+        atomic_store(&fail_alloc_at, n);
+        const int r = np_open(&c, &s, &e);
+        atomic_store(&fail_alloc_at, 0);
+        CHECK(r == 0 || (!c && *e.message), "allocation %d of %d: %d, '%s'", n, all, r, e.message);
+        np_close(&c);
+    }
+}
+
+/* While running the only allocations are for a larger picture than before. */
+static void allocation_fails_on_the_way(void) {
+    for (int n = 1; n <= 4; n++) {
+        struct np_settings s;
+        struct np_stats st;
+        const struct np_result *r;
+        settings(&s, NP_MODE_SYNC, 1);
+        struct np_context *c = open_with(&s);
+        if (!c) return;
+        n_errors = 0;
+        atomic_store(&n_allocs, 0);
+        atomic_store(&fail_alloc_at, n);
+        for (int k = 0; k < 3; k++) {
+            const struct np_frame f = frame(k);
+            const int q = np_process(c, &f, &r, NULL);
+            CHECK(q == 0, "%d", q);
+            if (q == 0 && k == 2) CHECK(r->n_persons == 3 && r->inferred, "allocation %d: %d people, inferred %d on the third frame", n, r->n_persons, r->inferred);
+            if (q == 0) np_result_release(c, &r);
+        }
+        const int met = atomic_load(&n_allocs) >= n;
+        atomic_store(&fail_alloc_at, 0);
+        np_context_stats(c, &st);
+        CHECK(st.n_failed == met && n_errors == met, "allocation %d: %lld frames failed, %d messages", n, (long long)st.n_failed, n_errors);
+        CHECK(!met || strstr(last_error, "out of memory"), "%s", last_error);
+        np_close(&c);
+    }
+}
+
+int main(int argc, char **argv) {
+    const int skip = open_clip(argc > 1 ? argv[1] : "", "p2s_multi_cam01.mp4", 6);
+    if (skip) return skip;
+    for (int nth = 1; nth <= 3; nth += 2) {
+        stage_fails(NP_MODE_FILE, NP_STAGE_DETECT, nth);
+        stage_fails(NP_MODE_FILE, NP_STAGE_CROP, nth);
+        stage_fails(NP_MODE_SYNC, NP_STAGE_POSE, nth);
+    }
+    on_to_a_smaller_net();
+    allocation_fails_at_open();
+    allocation_fails_on_the_way();
+    close_clip();
+    printf(failures ? "%d checks failed\n" : "fault: ok\n", failures);
+    return failures != 0;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Live mode, with a pose net that takes exactly as long as the test says: the fault hook holds it. No clock decides anything.
+ * Runs under TSan too. usage: test_live SHARED_DIR */
+#include <time.h>
+
+#include "api/hooks.h"
+#include "fixture.h"
+
+/* A gate before the pose net: closed, it lets `passes` crops through. */
+static struct { pthread_mutex_t lock; pthread_cond_t changed; int open, passes, waiting; } gate = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 1, 0, 0 };
+
+static int at_gate(void *opaque, int stage) {
+    (void)opaque;
+    if (stage != NP_STAGE_POSE) return 0;
+    pthread_mutex_lock(&gate.lock);
+    gate.waiting++;
+    pthread_cond_broadcast(&gate.changed);
+    while (!gate.open && !gate.passes) pthread_cond_wait(&gate.changed, &gate.lock);
+    gate.waiting--;
+    if (!gate.open) gate.passes--;
+    pthread_mutex_unlock(&gate.lock);
+    return 0;
+}
+
+static void set_gate(int open) {
+    pthread_mutex_lock(&gate.lock);
+    gate.open = open;
+    pthread_cond_broadcast(&gate.changed);
+    pthread_mutex_unlock(&gate.lock);
+}
+
+static void wait_for_waiting(void) {
+    pthread_mutex_lock(&gate.lock);
+    while (!gate.waiting) pthread_cond_wait(&gate.changed, &gate.lock);
+    pthread_mutex_unlock(&gate.lock);
+}
+
+static struct np_context *open_live(int threads, int skip, int keep) {
+    struct np_settings s;
+    settings(&s, NP_MODE_LIVE, threads);
+    s.frame_skip = skip;
+    s.detection_freq = skip;
+    s.keep_frames = keep;
+    struct np_context *c = open_with(&s);
+    const struct npi_fault_hook h = { at_gate, NULL };
+    if (c) npi_context_set_fault(c, &h);
+    return c;
+}
+
+static void send(struct np_context *c, int i) {
+    struct np_error e;
+    const struct np_frame f = frame(i);
+    const int r = np_send_frame(c, &f, &e);
+    CHECK(r == 0, "frame %d refused: %d", i, r);
+}
+
+static int64_t next(struct np_context *c) {
+    const struct np_result *r;
+    struct np_error e;
+    const int q = np_wait_result(c, 60000, &r, &e);
+    if (q < 0) return q;
+    const int64_t i = r->index;
+    np_result_release(c, &r);
+    return i;
+}
+
+/* While one frame is held in the pose net, of nine that come only the last is worked on. */
+static void newest_wins(void) {
+    struct np_context *c = open_live(2, 1, 0);
+    struct np_stats st;
+    const struct np_result *r;
+    if (!c) return;
+    atomic_store(&released, 0);
+    set_gate(0);
+    send(c, 0);
+    wait_for_waiting();
+    for (int i = 1; i < 10; i++) send(c, i);
+    CHECK(atomic_load(&released) == 8, "%d frames given back at once, 8 were passed over", atomic_load(&released));
+    CHECK(np_get_result(c, &r, NULL) == NP_EAGAIN, "a result while the net is held");
+    CHECK(np_wait_result(c, 1, &r, NULL) == NP_EAGAIN, "a result while the net is held");
+    set_gate(1);
+    int64_t i = next(c);
+    CHECK(i == 0, "%lld", (long long)i);
+    i = next(c);
+    CHECK(i == 9, "%lld instead of the newest", (long long)i);
+    np_send_frame(c, NULL, NULL);
+    CHECK((i = next(c)) == NP_EEND, "%lld", (long long)i);
+    np_context_stats(c, &st);
+    CHECK(st.n_read == 10 && st.n_dropped == 8 && st.n_processed == 2 && st.n_displayed == 2, "read %lld, dropped %lld, processed %lld", (long long)st.n_read,
+          (long long)st.n_dropped, (long long)st.n_processed);
+    CHECK(st.delay_max_ms > 0 && st.delay_p50_ms <= st.delay_p99_ms && st.delay_p99_ms <= st.delay_max_ms, "delays %f %f %f", st.delay_p50_ms, st.delay_p99_ms, st.delay_max_ms);
+    np_close(&c);
+    CHECK(atomic_load(&released) == 10, "%d released", atomic_load(&released));
+}
+
+/* Frames between two inferences need no lane: they are propagated and come out right behind the one that is worked on, nothing is passed over. */
+static void cheap_frames_pass(void) {
+    struct np_context *c = open_live(1, 2, 0);
+    struct np_stats st;
+    if (!c) return;
+    set_gate(1);
+    send(c, 0);
+    CHECK(next(c) == 0, "frame 0");
+    send(c, 1);
+    CHECK(next(c) == 1, "frame 1");
+    set_gate(0);
+    send(c, 2);
+    wait_for_waiting();
+    send(c, 3); /* its pose is propagated */
+    send(c, 4); /* waits for the lane */
+    set_gate(1);
+    for (int k = 2; k < 5; k++) {
+        const int64_t i = next(c);
+        CHECK(i == k, "%lld instead of %d", (long long)i, k);
+    }
+    np_context_stats(c, &st);
+    CHECK(st.n_dropped == 0 && st.n_propagated >= 2 && st.pose_hits > 0, "dropped %lld, propagated %lld, hits %lld", (long long)st.n_dropped, (long long)st.n_propagated,
+          (long long)st.pose_hits);
+    np_close(&c);
+}
+
+/* Nobody fetches: old results make way, the newest stays, and every picture comes back. */
+static void slow_consumer(void) {
+    enum { COUNT = 12 };
+    struct np_context *c = open_live(1, 1, 1);
+    struct np_stats st;
+    int got = 0;
+    int64_t last = -1, i;
+    if (!c) return;
+    atomic_store(&released, 0);
+    set_gate(1);
+    for (int k = 0; k < COUNT; k++) {
+        send(c, k);
+        do np_context_stats(c, &st); while (st.n_processed <= k && usleep(1000) == 0);
+    }
+    np_send_frame(c, NULL, NULL);
+    while ((i = next(c)) >= 0) {
+        CHECK(i > last, "%lld after %lld", (long long)i, (long long)last);
+        last = i;
+        got++;
+    }
+    CHECK(last == COUNT - 1 && got >= 1 && got <= 4, "%d results, the last is %lld", got, (long long)last);
+    np_context_stats(c, &st);
+    CHECK(st.n_processed == COUNT && st.n_displayed == got && st.n_dropped == COUNT - got, "processed %lld, shown %lld, dropped %lld", (long long)st.n_processed,
+          (long long)st.n_displayed, (long long)st.n_dropped);
+    np_close(&c);
+    CHECK(atomic_load(&released) == COUNT, "%d released", atomic_load(&released));
+}
+
+/* --- changes from other threads while frames go through --- */
+
+static atomic_int stop_adjusting;
+static void *adjuster(void *opaque) {
+    static const char *const what[][2] = { { "frame-skip", "2" }, { "detection-freq", "3" }, { "max-persons", "1" }, { "batch-size", "4" }, { "preset", "efficiency" },
+                                           { "frame-skip", "auto" }, { "adapt", "on" }, { "target-fps", "30" }, { "adapt", "off" }, { "max-persons", "auto" }, { "preset", "balanced" } };
+    struct np_error e;
+    for (unsigned k = 0; !atomic_load(&stop_adjusting); k++) {
+        const int r = np_context_adjust(opaque, what[k % 11][0], what[k % 11][1], &e);
+        CHECK(r == 0, "%s=%s: %s", what[k % 11][0], what[k % 11][1], e.message);
+        struct np_stats st;
+        np_context_stats(opaque, &st);
+        np_context_report(opaque, NP_STAGE_DRAW, 1, 0);
+    }
+    return NULL;
+}
+
+static void adjust(void) {
+    struct np_settings s;
+    struct np_error e;
+    struct np_stats st;
+    pthread_t t[2];
+    settings(&s, NP_MODE_LIVE, 2);
+    s.adapt = -1;
+    s.max_persons = 0;
+    struct np_context *c = open_with(&s);
+    if (!c) return;
+    static const char *const bad[][2] = { { "frame-skip", "6" }, { "frame-skip", "x" }, { "max-persons", "0" }, { "max-persons", "900" }, { "preset", "fast" }, { "isa", "avx2" },
+                                          { "target-fps", "-1" }, { "adapt", "perhaps" } };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK(np_context_adjust(c, bad[i][0], bad[i][1], &e) == NP_EINVAL && strstr(e.message, bad[i][0]), "%s=%s: %s", bad[i][0], bad[i][1], e.message);
+    CHECK(np_context_adjust(c, "adapt", "off", &e) == 0 && np_context_adjust(c, "frame-skip", "3", &e) == 0 && np_context_adjust(c, "max-persons", "2", &e) == 0, "%s", e.message);
+    np_context_stats(c, &st);
+    CHECK(st.knobs.frame_skip == 3 && st.knobs.max_persons == 2, "skip %d, people %d", st.knobs.frame_skip, st.knobs.max_persons);
+    send(c, 0);
+    const struct np_result *r;
+    CHECK(np_wait_result(c, 60000, &r, &e) == 0, "no result");
+    CHECK(r->n_persons == 2, "%d people, 2 were asked for", r->n_persons);
+    np_result_release(c, &r);
+    for (int k = 0; k < 2; k++) pthread_create(&t[k], NULL, adjuster, c);
+    for (int k = 1; k < 25; k++) {
+        send(c, k);
+        CHECK(next(c) == k, "frame %d", k);
+    }
+    atomic_store(&stop_adjusting, 1);
+    for (int k = 0; k < 2; k++) pthread_join(t[k], NULL);
+    np_close(&c);
+}
+
+/* An open context that nobody feeds costs nothing. CPU time, not the clock on the wall. */
+static void idle_is_free(void) {
+    struct np_context *c = open_live(4, 1, 0);
+    struct timespec a, b;
+    if (!c) return;
+    send(c, 0);
+    CHECK(next(c) == 0, "frame 0");
+    usleep(50000);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
+    usleep(400000);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
+    const double ms = (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) * 1e-6;
+    CHECK(ms < 20, "%.1f ms of CPU in 400 ms of nothing", ms);
+    np_close(&c);
+}
+
+int main(int argc, char **argv) {
+    const int skip = open_clip(argc > 1 ? argv[1] : "", "p2s_multi_cam01.mp4", 8);
+    if (skip) return skip;
+    newest_wins();
+    cheap_frames_pass();
+    slow_consumer();
+    adjust();
+    idle_is_free();
+    close_clip();
+    printf(failures ? "%d checks failed\n" : "live: ok\n", failures);
+    return failures != 0;
+}
