@@ -74,6 +74,10 @@ void npi_put_person(struct npi_outfile *o, const struct np_person *p) {
     npi_out_json_str(o, npi_pose_source_name(p->pose_source));
     npi_out_str(o, ",\"age\":");
     npi_out_int(o, p->age_frames);
+    if (p->pose_source == NP_POSE_PROPAGATED) {
+        npi_out_str(o, ",\"age_ms\":");
+        npi_out_fixed(o, p->age_ms, 1, "null");
+    }
     npi_out_str(o, ",\"box\":");
     npi_put_box(o, &p->box);
     npi_out_str(o, ",\"keypoints\":[");

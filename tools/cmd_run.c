@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "autotune.h"
+#include "hindsight.h"
 #include "outputs.h"
 #include "progress.h"
 #include "reader.h"
@@ -59,7 +60,7 @@ const struct opt_def cmd_run_opts[] = {
     { "max-delay", 0, OPT_FLOAT, NULL, 0, 60000, NULL, "MS", "live: delay to hold from capture to result; 0: none", NULL },
     { "adapt", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "live: adapt what was not set to the load (presets say whether)", NULL },
     { "auto-tune", 0, OPT_CHOICE, "off", 0, 0, "off|propose|apply", NULL, "follow the advice of --stats: say it, or try it and remember what gained", NULL },
-    { "smooth", 0, OPT_STRING, NULL, 0, 0, NULL, "NAME", "none, one-euro[:min_cutoff,beta,d_cutoff]", NULL },
+    { "smooth", 0, OPT_STRING, NULL, 0, 0, NULL, "NAME", "none, one-euro[:min_cutoff,beta,d_cutoff], zero-lag[:cutoff] (files, joints only)", NULL },
     { "max-persons", 0, OPT_INT, NULL, 1, 64, NULL, "N", "people a frame at most", NULL },
     { "bbox-thr", 0, OPT_FLOAT, NULL, 0, 1, NULL, "X", "detections below are dropped", NULL },
     { "nms-thr", 0, OPT_FLOAT, NULL, 0, 1, NULL, "X", "overlap above which the weaker box is dropped", NULL },
@@ -99,6 +100,7 @@ struct run {
     struct np_context_info info;
     struct reader reader;
     struct outputs *outputs;
+    struct hindsight *hindsight;           /* zero-lag smoothing: results are written at the end; NULL: none */
     struct stats stats;
     struct np_stats now;                   /* of the library, at the end; in live mode looked at now and then */
     struct views views;
@@ -314,7 +316,13 @@ static void handle(struct run *run, const struct np_result *r, struct npi_pic *p
     struct npi_gap gap;
     if (npi_source_gap(run->source, r->index, &gap)) outputs_gap(run->outputs, &gap);
     /* Nothing left that could be written: going on would only burn time. */
-    if (outputs_frame(run->outputs, r, pic, show ? text : NULL) == 0) atomic_store(&stop_flag, STOP_OURSELVES);
+    if (run->hindsight) {
+        struct np_error e;
+        if (hindsight_keep(run->hindsight, r, pic->name, &e) < 0) {
+            tool_say("%s", e.message);
+            atomic_store(&stop_flag, STOP_OURSELVES);
+        }
+    } else if (outputs_frame(run->outputs, r, pic, show ? text : NULL) == 0) atomic_store(&stop_flag, STOP_OURSELVES);
     views_result(&run->views, r, pic);
     autotune_tick(&run->tuner, npi_io_now_ns());
     if (run->tty) progress_line(s, stderr);
@@ -391,6 +399,20 @@ static int loop(struct run *run, struct np_error *err) {
     return r;
 }
 
+/* Zero-lag smoothing looks forward, too: nothing can be shown or drawn before the clip has ended. 0 or an exit code. */
+static int open_hindsight(struct run *run) {
+    struct np_error e;
+    float hz = 0;
+    const struct opts *const o = &run->o;
+    const int kind = np_smooth_kind(run->info.smooth, &hz, &e);
+    if (kind < 0) return tool_fail(EXIT_USAGE, &e);
+    if (kind != 2) return 0;
+    if (run->live) return usage("--smooth %s looks forward: not with a live input, where one-euro is for", "zero-lag");
+    if (opt_str(o, "save-video") || opt_str(o, "save-images") || run->view != VIEW_NONE)
+        return usage("--smooth %s knows the joints when the clip has ended: for --save-json and --out, not for pictures and views", "zero-lag");
+    return hindsight_open(&run->hindsight, hz, &e) < 0 ? tool_fail(EXIT_RUNTIME, &e) : 0;
+}
+
 static void summarize(struct run *run, int interrupted, int n_failed) {
     const struct opts *const o = &run->o;
     const char *const json = opt_str(o, "save-json");
@@ -420,6 +442,8 @@ static int work(struct run *run) {
     run->stats.start_ns = npi_io_now_ns();
     run->stats.n_total = run->source->info.n_frames;
     r = loop(run, &e);
+    struct np_error late;
+    if (run->hindsight && hindsight_write(run->hindsight, run->outputs, &late) < 0) tool_say("%s", late.message);
     if (run->tty) progress_clear(stderr);
     const int interrupted = atomic_load(&stop_flag) > 0;
     if (!interrupted) atomic_store(&stop_flag, STOP_OURSELVES); /* ends a blocking read; nothing when the source is at its end */
@@ -470,6 +494,7 @@ static int run_it(struct run *run) {
     if (!strcmp(opt_str(o, "view"), "auto") && run->live && run->source->info.live && !run->quiet && views_window_possible()) run->view = VIEW_WINDOW;
     open_tuner(run);
     if ((r = open_context(run, &e)) < 0) return tool_fail(tool_exit_code(r), &e);
+    if ((r = open_hindsight(run))) return r;
     if ((r = open_outputs(run, &e)) < 0 || (r = open_views(run, &e)) < 0) return tool_fail(r == NP_EINTR ? EXIT_INTERRUPTED : EXIT_RUNTIME, &e);
     return work(run);
 }
@@ -490,6 +515,7 @@ int cmd_run(int argc, char **argv) {
     else code = run_it(run);
     views_close(&run->views);
     outputs_close(&run->outputs, NULL);
+    hindsight_close(&run->hindsight);
     np_close(&run->ctx);
     npi_source_close(&run->source);
     stats_free(&run->stats);

@@ -64,6 +64,7 @@ struct outputs {
     int video_failed, images_failed;
     atomic_int n_drawing_left;      /* video and images that still work */
     int64_t n_drawn;
+    int draw_every; int64_t asked_ns, n_offered; /* live mode: of the library's knobs, looked at now and then */
 };
 
 static void report(const struct outputs *o, int stage, int64_t from_ns, int64_t wait_ns) {
@@ -275,6 +276,19 @@ void outputs_gap(struct outputs *o, const struct npi_gap *g) {
     }
 }
 
+/* Live mode: the controller may ask for fewer pictures. */
+static int draws_this(struct outputs *o) {
+    const int64_t now = npi_io_now_ns();
+    if (!o->p.live || !o->p.ctx) return 1;
+    if (now - o->asked_ns > 250000000) {
+        struct np_stats s;
+        np_context_stats(o->p.ctx, &s);
+        o->draw_every = s.knobs.draw_every;
+        o->asked_ns = now;
+    }
+    return o->draw_every < 2 || o->n_offered++ % o->draw_every == 0;
+}
+
 int outputs_frame(struct outputs *o, const struct np_result *r, struct npi_pic *pic, const char *text) {
     struct np_error e = { 0 };
     int left = 0;
@@ -288,7 +302,7 @@ int outputs_frame(struct outputs *o, const struct np_result *r, struct npi_pic *
     }
     if (o->n_text && !o->p.live) report(o, NP_STAGE_EMIT, from, 0);
     const int drawing = o->has_drawing ? atomic_load(&o->n_drawing_left) : 0;
-    if (drawing > 0) queue_drawing(o, r, pic, text);
+    if (drawing > 0 && draws_this(o)) queue_drawing(o, r, pic, text);
     return o->n_outputs ? left + drawing : -1;
 }
 

@@ -138,6 +138,7 @@ int np_open(struct np_context **out, const struct np_settings *s, struct np_erro
     i->bbox_thr = thr(s->bbox_thr, c->has_det ? d->bbox_thr : 0);
     i->nms_thr = thr(s->nms_thr, c->has_det ? d->nms_thr : 1);
     i->kpt_thr = thr(s->kpt_thr, p->kpt_thr);
+    i->smooth = c->tuner.preset.smooth;
     if (c->has_det) {
         i->detector_width = c->det.in.width;
         i->detector_height = c->det.in.height;

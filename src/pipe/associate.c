@@ -131,6 +131,7 @@ int npi_associate(struct npi_pipe *p, uint64_t seq, struct npi_slot *s) {
     s->open = s->n_todo;
     s->result.n_persons = n;
     s->result.detected = detected && p->p.det != NULL;
-    if (p->p.det) npi_meter_caches(&p->meter, !detected, detected, p->p.pose ? n - s->n_todo : 0, s->n_todo, expired);
+    const int counts = p->p.det != NULL;
+    npi_meter_caches(&p->meter, counts && !detected, counts && detected, p->p.pose ? n - s->n_todo : 0, s->n_todo, expired);
     return 1;
 }
