@@ -127,6 +127,10 @@ static int jsonl_frame(void *priv, const struct np_result *r, const char *name, 
     npi_out_int(o, r->width);
     npi_out_str(o, ",\"height\":");
     npi_out_int(o, r->height);
+    if (r->backend_switches) {
+        npi_out_str(o, ",\"backend_switches\":");
+        npi_out_int(o, r->backend_switches);
+    }
     npi_out_str(o, ",\"persons\":[");
     for (int i = 0; i < r->n_persons; i++) {
         if (i) npi_out_str(o, ",");

@@ -288,7 +288,7 @@ static int faster_than_native(struct npi_choice *c, struct verdict *v) {
     char key[6000], hex[65];
     int n = 0;
     snprintf(v->reason, sizeof v->reason, "auto takes native first");
-    if (!*c->cache_dir) return 0;
+    if (!*c->cache_dir || *c->isa) return 0; /* who names a level wants our kernels */
     if (npi_card_builtin(c->card.id) && c->cpu) return 0; /* a model that we know, on a processor that our kernels know: nobody else is in play */
     for (int i = 0; i < N_ORDER; i++)
         if (look(c, &x[n], order[i], 0, NULL) >= 0) n++;

@@ -105,6 +105,7 @@ void npi_emit(struct npi_pipe *p, uint64_t seq, struct npi_slot *s) {
     r->detect_ms = (float)s->detect_ns / 1e6f;
     r->pose_ms = (float)s->pose_ns / 1e6f;
     r->total_ms = (float)(now - s->sent_ns) / 1e6f;
+    r->backend_switches = (int)((p->p.det ? npi_lineup_generation(p->p.det->lineup) : 0) + (p->p.pose ? npi_lineup_generation(p->p.pose->lineup) : 0));
     r->delay_ms = (float)(now - s->frame.captured_ns) / 1e6f;
     const struct npi_meter_frame note = { .delay_ms = r->delay_ms, .max_delay_ms = s->max_delay_ms, .persons = r->n_persons, .inferred = r->inferred,
                                           .propagated = propagated > 0, .failed = failed };

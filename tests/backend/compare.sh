@@ -3,7 +3,7 @@
 # The same frames through every runtime give the joints of our own engine: the real wheels, real models, a real clip of 1088x1920; files that
 # the runtime reads, and files that are converted for it. Bounds, over all joints of all people: 32-bit nets 0.5 px for 99 of 100; MoveNet in 8 bits 20 px for 9 of 10 (a
 # pixel of its input is about 4 of the picture; XNNPACK rounds at other places, and its arg-max jumps). Then what is told when a provider is not there, and that --strict ends with 5.
-#   compare.sh CASE        CASE: onnx, tflite, openvino, torch, convert, provider
+#   compare.sh CASE        CASE: onnx, tflite, openvino, torch, convert, provider, auto
 set -eu
 [ -x "${NEXTPOSE_PYTHON:-}" ] || { echo "SKIP: no virtual environment with the peers (NEXTPOSE_PYTHON)"; exit 77; }
 models=$NEXTPOSE_SHARED/models clip=$NEXTPOSE_SHARED/clips/p2s_multi_cam01.mp4
@@ -64,6 +64,24 @@ convert) # the file that the runtime cannot read is converted, once, and kept
     n=$(ls "$T/cache/converted" | wc -l)
     [ "$n" = 2 ] || fail "$n converted files, not 2"
     same onnx none "$models/pose_landmark_lite.tflite" 0.5 ;;
+auto) # a model of the user's own is measured once; what was measured decides; a model that we know, or a level that was named, is ours without measuring
+    has onnx
+    sed 's/"id": "movenet_lightning"/"id": "mine"/; s/"sha256".*//' "$NEXTPOSE_SOURCE/cards/movenet_lightning.json" >"$T/mine.json"
+    cp "$models/movenet_lightning.onnx" "$T/mine.onnx"
+    auto() { "$np" run -i "$T/c.mp4" --detector none --model "$@" --log-level info --json-summary >"$T/s.json" 2>"$T/err" || fail "auto: $(cat "$T/err")"; }
+    auto "$models/movenet_lightning.onnx"
+    auto "$T/mine.onnx" --isa scalar
+    [ ! -e "$T/cache/timings" ] || fail "measured where nobody else is in play"
+    auto "$T/mine.onnx"
+    kept=$(ls "$T/cache/timings")
+    grep -q '^native [0-9]' "$T/cache/timings/$kept" && grep -q '^onnx [0-9]' "$T/cache/timings/$kept" || fail "not measured: $(cat "$T/cache/timings/$kept")"
+    sed -i 's/^native .*/native 100.0/; s/^tflite .*//; s/^onnx .*/onnx 70.0/; s/^openvino .*/openvino 69.0/' "$T/cache/timings/$kept"
+    auto "$T/mine.onnx" # 100 is more than 1.25 times 70; 70 is not of 69
+    grep -q '"backend_used":"onnx","backend_reason":"auto: clearly faster here than native (70.0 against 100.0 ms a run, measured earlier)' "$T/s.json" || fail "$(cat "$T/s.json")"
+    sed -i 's/^native .*/native 80.0/' "$T/cache/timings/$kept"
+    auto "$T/mine.onnx"
+    grep -q '"backend_used":"native","backend_reason":"auto takes native first"' "$T/s.json" || fail "1.14 times is no reason to leave native: $(cat "$T/s.json")"
+    echo "auto: measured once, kept, obeyed" ;;
 provider)
     has onnx
     for device in cuda tensorrt coreml; do
