@@ -17,7 +17,7 @@
 #include "base/clock.h"
 
 enum fault { NONE, FAIL, HANG, HANG_DEAF, FAIL_OPEN, HANG_OPEN };
-struct np_backend_net { int cancelled; };
+struct np_backend_net { atomic_int cancelled; };
 static atomic_int fault, open_nets, opened, inside;
 
 static void nap(int ms) {
