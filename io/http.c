@@ -20,6 +20,7 @@
 #define MAX_CONNECTIONS 32
 #define SEND_BUFFER 196608   /* what the system may hold back for a slow viewer: a few pictures, not seconds of them */
 #define N_COLORS 12
+#define SILENT_S 10          /* a viewer that takes nothing for so long is cut off; well above the two seconds between signs of life */
 
 struct npi_http {
     struct npi_hub *hub;
@@ -363,7 +364,7 @@ int npi_http_open(struct npi_http **out, struct npi_hub *hub, const struct npi_h
     if (r == 0) {
         h->daemon = MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC, 0, NULL, NULL, on_request, h,
                                      MHD_OPTION_LISTEN_SOCKET, h->listening.fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS,
-                                     MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)limit_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)32768,
+                                     MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)32768,
                                      MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
         if (h->daemon) h->listening.fd = -1; /* the daemon's from now on */
         else r = npi_io_fail(err, NP_EIO, "the web server does not start");
