@@ -61,7 +61,8 @@ if [ -z "${NEXTPOSE_TEST_FAST:-}" ]; then
     build build-asan env CC=clang meson setup build-asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
     UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=1 run build-asan --timeout-multiplier 8
     build build-tsan meson setup build-tsan -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
-    TSAN_OPTIONS=halt_on_error=1 run build-tsan --timeout-multiplier 8 --suite pipe --suite views
+    TSAN_OPTIONS=halt_on_error=1 run build-tsan --timeout-multiplier 8 --suite pipe
+    TSAN_OPTIONS=halt_on_error=1 run build-tsan --timeout-multiplier 8 hub retry web slow
 fi
 echo
 echo "$passed passed, $failed failed, $skipped skipped"
