@@ -3,11 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "io/source.h"
-#include "nextpose/eval.h"
+#include "evaluate.h"
 #include "tool.h"
 
 static const struct opt_def eval_opts[] = {
@@ -35,14 +32,9 @@ static const struct opt_def eval_opts[] = {
 
 struct job {
     struct opts o;
-    struct np_logger log;
-    struct np_eval *eval;
-    struct np_eval_info info;
+    struct evaluation ev;
     struct np_context *ctx;
     struct np_context_info net;
-    int given;
-    int64_t n_persons;
-    double wall_s, nets_s;
 };
 
 static int usage(const char *fmt, const char *a) {
@@ -73,7 +65,7 @@ static int open_nets(struct job *j, struct np_error *err) {
     np_settings_default(&s);
     tool_models_dirs(dirs, sizeof dirs, opt_str(o, "models-dir"));
     s.models_dir = dirs;
-    s.detector = j->given ? "none" : opt_str(o, "detector");
+    s.detector = j->ev.given ? "none" : opt_str(o, "detector");
     s.model = opt_str(o, "model");
     s.preset = np_preset_from_name(opt_str(o, "preset"));
     s.isa = opt_str(o, "isa");
@@ -83,89 +75,9 @@ static int open_nets(struct job *j, struct np_error *err) {
     s.detector_size = opt_str(o, "yolo-size") ? opt_int(o, "yolo-size") : 0;
     s.bbox_thr = (float)opt_float(o, "bbox-thr");
     if (opt_str(o, "nms-thr")) s.nms_thr = (float)opt_float(o, "nms-thr");
-    s.logger = j->log;
+    s.logger = j->ev.log;
     const int r = np_open(&j->ctx, &s, err);
     if (r == 0) np_context_info(j->ctx, &j->net);
-    return r;
-}
-
-static int path_of(char *out, size_t size, const struct job *j, const struct np_eval_image *im, struct np_error *err) {
-    if ((size_t)snprintf(out, size, "%s/%s", opt_str(&j->o, "images"), im->file) >= size) return npi_io_fail(err, NP_ENOENT, "'%.200s…': the name is too long", im->file);
-    return 0;
-}
-
-/* Before minutes of work, not after: is every picture there? */
-static int check_pictures(const struct job *j, struct np_error *err) {
-    struct np_eval_image im;
-    char path[4096];
-    int missing = 0, first = -1;
-    for (int i = 0; np_eval_image(j->eval, i, &im) == 0; i++) {
-        const int r = path_of(path, sizeof path, j, &im, err);
-        if (r < 0) return r;
-        if (access(path, R_OK) == 0) continue;
-        if (!missing++) first = i;
-    }
-    if (!missing) return 0;
-    np_eval_image(j->eval, first, &im);
-    return npi_io_fail(err, NP_ENOENT, "%d of the labels' %d pictures are not in '%s', the first is '%s'", missing, j->info.n_images, opt_str(&j->o, "images"), im.file);
-}
-
-/* The picture as stored: labels do not know of a camera's turn. */
-static int read_picture(const struct job *j, const struct np_eval_image *im, struct npi_source **src, struct npi_pic **pic, struct np_error *err) {
-    char path[4096];
-    const struct npi_source_params sp = { .logger = j->log };
-    int r = path_of(path, sizeof path, j, im, err);
-    if (r < 0 || (r = npi_source_open(src, path, &sp, err)) < 0) return r;
-    if ((r = npi_source_read(*src, pic, err)) < 0) return r == NP_EEND ? npi_io_fail(err, NP_EFORMAT, "'%s' is no picture that can be decoded", path) : r;
-    (*pic)->f.rotation = 0;
-    if (im->width && im->height && (im->width != (*pic)->f.width || im->height != (*pic)->f.height))
-        return npi_io_fail(err, NP_EFORMAT, "'%s' is %dx%d, the labels say %dx%d: they are of another file", path, (*pic)->f.width, (*pic)->f.height, im->width, im->height);
-    return 0;
-}
-
-static int one_picture(struct job *j, int i, struct np_box *box, int64_t *label, int cap, struct np_error *err) {
-    struct np_eval_image im;
-    struct npi_source *src = NULL;
-    struct npi_pic *pic = NULL;
-    const struct np_result *res;
-    np_eval_image(j->eval, i, &im);
-    const int n = j->given ? np_eval_boxes(j->eval, i, box, label, cap) : 0;
-    if (j->given && !n) return 0; /* nobody is labelled: nothing to ask for */
-    int r = read_picture(j, &im, &src, &pic, err);
-    if (r == 0) {
-        struct np_frame f = pic->f;
-        f.release = NULL; /* the reference stays ours */
-        r = np_process_still(j->ctx, &f, j->given ? box : NULL, n, &res, err);
-        if (r == 0) j->nets_s += (double)res->total_ms * 1e-3;
-        for (int k = 0; r == 0 && k < res->n_persons; k++) {
-            r = np_eval_add(j->eval, i, j->given ? label[k] : -1, &res->persons[k], res->set, err);
-            j->n_persons++;
-        }
-    }
-    npi_pic_unref(pic);
-    npi_source_close(&src);
-    return r;
-}
-
-static int run_nets(struct job *j, struct np_error *err) {
-    const int tty = !opt_bool(&j->o, "quiet") && isatty(STDERR_FILENO);
-    int r = 0, cap = 1;
-    for (int i = 0; i < j->info.n_images; i++) {
-        const int n = np_eval_boxes(j->eval, i, NULL, NULL, 0);
-        if (n > cap) cap = n;
-    }
-    struct np_box *box = calloc((size_t)cap, sizeof *box);
-    int64_t *label = calloc((size_t)cap, sizeof *label);
-    if (!box || !label) r = npi_io_fail(err, NP_ENOMEM, "out of memory");
-    const int64_t t0 = npi_io_now_ns();
-    for (int i = 0; i < j->info.n_images && r == 0; i++) {
-        r = one_picture(j, i, box, label, cap, err);
-        if (tty && (i % 16 == 0 || r < 0)) fprintf(stderr, "\r\033[K%d of %d pictures", i, j->info.n_images);
-    }
-    j->wall_s = (double)(npi_io_now_ns() - t0) * 1e-9;
-    if (tty) fputs("\r\033[K", stderr);
-    free(box);
-    free(label);
     return r;
 }
 
@@ -180,13 +92,13 @@ static void text_stats(const char *head, const double *v, int boxes) {
 
 static void print_text(const struct job *j, const struct np_eval_score *s) {
     const char *const pred = opt_str(&j->o, "predictions");
-    printf("labels   %s: %d pictures, %d people with joints%s%s\n", opt_str(&j->o, "labels"), j->info.n_images, j->info.n_people, j->info.set ? ", " : "", j->info.set ? j->info.set->name : "");
-    if (j->info.n_orphans) printf("         %d labels of pictures that the file does not list were left out\n", j->info.n_orphans);
+    printf("labels   %s: %d pictures, %d people with joints%s%s\n", opt_str(&j->o, "labels"), j->ev.info.n_images, j->ev.info.n_people, j->ev.info.set ? ", " : "", j->ev.info.set ? j->ev.info.set->name : "");
+    if (j->ev.info.n_orphans) printf("         %d labels of pictures that the file does not list were left out\n", j->ev.info.n_orphans);
     if (pred) printf("results  %s: %d predictions\n", pred, s->n_predictions);
     else {
-        printf("nets     %s, %s; isa %s, threads %d\n", j->given ? "given boxes" : j->net.detector_id, j->net.model_id, j->net.isa, j->net.threads);
-        printf("speed    %d pictures, %lld people in %.2f s: %.2f pictures/s with reading and decoding; nets %.2f ms a picture\n", j->info.n_images, (long long)j->n_persons, j->wall_s,
-               j->info.n_images / j->wall_s, 1e3 * j->nets_s / j->info.n_images);
+        printf("nets     %s, %s; isa %s, threads %d\n", j->ev.given ? "given boxes" : j->net.detector_id, j->net.model_id, j->net.isa, j->net.threads);
+        printf("speed    %d pictures, %lld people in %.2f s: %.2f pictures/s with reading and decoding; nets %.2f ms a picture\n", j->ev.info.n_images, (long long)j->ev.n_persons, j->ev.wall_s,
+               j->ev.info.n_images / j->ev.wall_s, 1e3 * j->ev.nets_s / j->ev.info.n_images);
     }
     if (s->has_boxes) text_stats("boxes", s->boxes, 1);
     if (!s->has_keypoints) return;
@@ -194,7 +106,7 @@ static void print_text(const struct job *j, const struct np_eval_score *s) {
     printf("people   mean OKS %.4f of %d; PCK@0.2 %.4f of the %d with a torso\n", s->oks, s->n_people, s->pck, s->n_torso);
     printf("%-20s %8s %8s %8s\n", "joint", "labelled", "PCK@0.2", "OKS");
     for (int k = 0; k < s->n_joints; k++)
-        if (s->joint[k].n) printf("%-20s %8d %8.4f %8.4f\n", j->info.set->names[k], s->joint[k].n, s->joint[k].pck, s->joint[k].oks);
+        if (s->joint[k].n) printf("%-20s %8d %8.4f %8.4f\n", j->ev.info.set->names[k], s->joint[k].n, s->joint[k].pck, s->joint[k].oks);
 }
 
 /* Strings in JSON: file names may hold anything. */
@@ -227,17 +139,17 @@ static void json_stats(const char *key, const double *v, int boxes) {
 static void print_json(const struct job *j, const struct np_eval_score *s) {
     printf("{\"labels\": ");
     json_string(opt_str(&j->o, "labels"));
-    printf(", \"images\": %d, \"people\": %d, \"orphans\": %d, \"predictions\": %d", j->info.n_images, j->info.n_people, j->info.n_orphans, s->n_predictions);
-    if (j->info.set) printf(", \"keypoint_set\": \"%s\"", j->info.set->name);
+    printf(", \"images\": %d, \"people\": %d, \"orphans\": %d, \"predictions\": %d", j->ev.info.n_images, j->ev.info.n_people, j->ev.info.n_orphans, s->n_predictions);
+    if (j->ev.info.set) printf(", \"keypoint_set\": \"%s\"", j->ev.info.set->name);
     if (!opt_str(&j->o, "predictions")) {
         printf(", \"detector\": ");
-        json_string(j->given ? "given" : j->net.detector_id);
+        json_string(j->ev.given ? "given" : j->net.detector_id);
         printf(", \"model\": ");
         json_string(j->net.model_id);
         printf(", \"isa\": \"%s\", \"threads\": %d, \"images_per_s\": ", j->net.isa, j->net.threads);
-        json_number(j->info.n_images / j->wall_s, "null");
+        json_number(j->ev.info.n_images / j->ev.wall_s, "null");
         printf(", \"nets_ms\": ");
-        json_number(1e3 * j->nets_s / j->info.n_images, "null");
+        json_number(1e3 * j->ev.nets_s / j->ev.info.n_images, "null");
     }
     if (s->has_boxes) json_stats("boxes", s->boxes, 1);
     if (s->has_keypoints) {
@@ -248,7 +160,7 @@ static void print_json(const struct job *j, const struct np_eval_score *s) {
         json_number(s->pck, "null");
         printf(", \"with_torso\": %d, \"joints\": {", s->n_torso);
         for (int k = 0; k < s->n_joints; k++) {
-            printf("%s\"%s\": {\"n\": %d, \"pck\": ", k ? ", " : "", j->info.set->names[k], s->joint[k].n);
+            printf("%s\"%s\": {\"n\": %d, \"pck\": ", k ? ", " : "", j->ev.info.set->names[k], s->joint[k].n);
             json_number(s->joint[k].pck, "null");
             printf(", \"oks\": ");
             json_number(s->joint[k].oks, "null");
@@ -265,21 +177,23 @@ static int eval(struct job *j) {
     const struct opts *const o = &j->o;
     int r = check_options(j);
     if (r) return r;
-    j->log = tool_logger(tool_log_level(opt_str(o, "log-level")));
-    j->given = !strcmp(opt_str(o, "boxes"), "given");
-    if ((r = np_eval_open(&j->eval, opt_str(o, "labels"), &e)) < 0) return tool_fail(r == NP_ENOMEM ? EXIT_RUNTIME : EXIT_INPUT, &e);
-    if (opt_str(o, "limit")) np_eval_limit(j->eval, opt_int(o, "limit"));
-    np_eval_info(j->eval, &j->info);
+    j->ev.log = tool_logger(tool_log_level(opt_str(o, "log-level")));
+    j->ev.given = !strcmp(opt_str(o, "boxes"), "given");
+    j->ev.images = opt_str(o, "images");
+    j->ev.progress = !opt_bool(o, "quiet");
+    if ((r = np_eval_open(&j->ev.eval, opt_str(o, "labels"), &e)) < 0) return tool_fail(r == NP_ENOMEM ? EXIT_RUNTIME : EXIT_INPUT, &e);
+    if (opt_str(o, "limit")) np_eval_limit(j->ev.eval, opt_int(o, "limit"));
+    np_eval_info(j->ev.eval, &j->ev.info);
     if (opt_str(o, "predictions")) {
-        if ((r = np_eval_load(j->eval, opt_str(o, "predictions"), &e)) < 0) return tool_fail(r == NP_ENOMEM ? EXIT_RUNTIME : EXIT_INPUT, &e);
+        if ((r = np_eval_load(j->ev.eval, opt_str(o, "predictions"), &e)) < 0) return tool_fail(r == NP_ENOMEM ? EXIT_RUNTIME : EXIT_INPUT, &e);
     } else {
-        if (j->given && !j->info.n_people) return usage("--boxes given: nobody in '%s' has labelled joints", opt_str(o, "labels"));
-        if ((r = check_pictures(j, &e)) < 0) return tool_fail(EXIT_INPUT, &e);
+        if (j->ev.given && !j->ev.info.n_people) return usage("--boxes given: nobody in '%s' has labelled joints", opt_str(o, "labels"));
+        if ((r = evaluation_check(&j->ev, &e)) < 0) return tool_fail(EXIT_INPUT, &e);
         if ((r = open_nets(j, &e)) < 0) return tool_fail(tool_exit_code(r), &e);
-        if ((r = run_nets(j, &e)) < 0) return tool_fail(r == NP_ENOMEM || r == NP_EUNSUPPORTED ? EXIT_RUNTIME : EXIT_INPUT, &e);
-        if (opt_str(o, "results") && (r = np_eval_save(j->eval, opt_str(o, "results"), &e)) < 0) return tool_fail(EXIT_RUNTIME, &e);
+        if ((r = evaluation_run(&j->ev, j->ctx, &e)) < 0) return tool_fail(r == NP_ENOMEM || r == NP_EUNSUPPORTED ? EXIT_RUNTIME : EXIT_INPUT, &e);
+        if (opt_str(o, "results") && (r = np_eval_save(j->ev.eval, opt_str(o, "results"), &e)) < 0) return tool_fail(EXIT_RUNTIME, &e);
     }
-    if ((r = np_eval_score(j->eval, &s, &e)) < 0) return tool_fail(EXIT_RUNTIME, &e);
+    if ((r = np_eval_score(j->ev.eval, &s, &e)) < 0) return tool_fail(EXIT_RUNTIME, &e);
     if (opt_bool(o, "json")) print_json(j, &s);
     else print_text(j, &s);
     return fflush(stdout) == 0 ? EXIT_OK : EXIT_RUNTIME;
@@ -298,7 +212,7 @@ int cmd_eval(int argc, char **argv) {
         opts_print_help(&j->o, stdout);
     } else code = eval(j);
     np_close(&j->ctx);
-    np_eval_close(&j->eval);
+    np_eval_close(&j->ev.eval);
     opts_free(&j->o);
     free(j);
     return code;

@@ -12,6 +12,7 @@ static const struct { const char *name; int (*run)(int, char **); const char *ab
     { "run", cmd_run, "find people in a video, camera or pictures; write video, JSON, CSV …" },
     { "models", cmd_models, "list, get and verify models" },
     { "inspect", cmd_inspect, "what is in a model file, and whether we can run it" },
+    { "quantize", cmd_quantize, "a float model becomes an int8 one that keeps its accuracy" },
     { "eval", cmd_eval, "how good nets are, on pictures with labels" },
     { "convert", cmd_convert, "ONNX to TFLite and back, and smaller weights" },
     { "bench", cmd_bench, "does this machine keep up, which settings are best, has it changed" },

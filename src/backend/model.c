@@ -23,38 +23,6 @@ static void *dup_mem(struct npi_arena *mem, const void *p, size_t n) {
     return q;
 }
 
-static int settle_quant(struct npi_arena *mem, struct npi_quant *q) {
-    if (q->n <= 0) return 0;
-    if (!(q->scale = dup_mem(mem, q->scale, (size_t)q->n * sizeof *q->scale))) return NP_ENOMEM;
-    if (q->zero && !(q->zero = dup_mem(mem, q->zero, (size_t)q->n * sizeof *q->zero))) return NP_ENOMEM;
-    return 0;
-}
-
-/* A graph of its own for the model: same numbers, names copied; constants still lie in the load arena. */
-static int settle(struct npi_graph *to, const struct npi_graph *from, struct npi_arena *mem) {
-    *to = *from;
-    to->mem = mem;
-    to->path = npi_arena_strndup(mem, from->path, strlen(from->path));
-    to->tensor = dup_mem(mem, from->tensor, sizeof *from->tensor * (size_t)from->n_tensors);
-    to->node = dup_mem(mem, from->node, sizeof *from->node * (size_t)from->n_nodes);
-    if (!to->path || !to->tensor || !to->node) return NP_ENOMEM;
-    to->cap_tensors = to->n_tensors;
-    to->cap_nodes = to->n_nodes;
-    for (int t = 0; t < to->n_tensors; t++) {
-        struct npi_tensor *x = &to->tensor[t];
-        x->name = *x->name ? npi_arena_strndup(mem, x->name, strlen(x->name)) : "";
-        if (!x->name || settle_quant(mem, &x->v.q) < 0) return NP_ENOMEM;
-    }
-    for (int i = 0; i < to->n_nodes; i++) {
-        struct npi_node *n = &to->node[i];
-        n->name = *n->name ? npi_arena_strndup(mem, n->name, strlen(n->name)) : "";
-        n->in = dup_mem(mem, n->in, sizeof *n->in * (size_t)n->n_in);
-        n->out = dup_mem(mem, n->out, sizeof *n->out * (size_t)n->n_out);
-        if (!n->name || !n->in || !n->out) return NP_ENOMEM;
-    }
-    return npi_graph_set_io(to, from->input, from->n_inputs, from->output, from->n_outputs);
-}
-
 /* One index of the last axis of an output; pass/slice.c carries the choice up to where the numbers are made. */
 static int take_column(struct npi_graph *g, int output, int column, struct np_error *err) {
     const int t = g->output[output];
@@ -105,6 +73,47 @@ static void mark_kept(const struct npi_graph *g, const struct npi_plan *p, char 
     for (int i = 0; i < g->n_outputs; i++) keep[g->output[i]] = 1;
 }
 
+/* Plan and weights of a graph that is ready; afterwards it and its constants may go. */
+static int finish(struct np_model *m, struct npi_graph *g, struct npi_arena *load, struct np_error *err) {
+    /* The generic steps point at nodes of the graph they were planned on: plan on the settled one. Its constants are
+     * those of the load graph while planning and are cut down afterwards. */
+    char *keep = npi_arena_array(load, char, g->n_tensors + 1);
+    int r;
+    if (!keep || npi_graph_copy(&m->graph, g, &m->mem) < 0) return NP_ENOMEM;
+    if ((r = npi_plan_make(&m->plan, &m->graph, &m->kernels, &m->mem, m->reference_only, err)) < 0) return r;
+    mark_kept(&m->graph, &m->plan, keep);
+    for (int t = 0; t < g->n_tensors; t++) {
+        struct npi_view *v = &m->graph.tensor[t].v;
+        if (!v->data) continue;
+        v->data = keep[t] ? dup_mem(&m->mem, v->data, npi_view_bytes(v)) : NULL;
+        if (keep[t] && !v->data) return NP_ENOMEM;
+    }
+    return 0;
+}
+
+int npi_model_of_graph(struct np_model **out, const struct npi_graph *from, const char *isa, int passes, struct np_error *err) {
+    unsigned cpu;
+    if (npi_cpu_limit(isa, npi_cpu_flags(), &cpu) < 0) return npi_fail(err, NP_EINVAL, "isa: '%s' is not a level; see `nextpose doctor`", isa);
+    struct np_model *m = npi_alloc(sizeof *m);
+    if (!m) return npi_fail(err, NP_ENOMEM, "%s: out of memory", from->path);
+    npi_arena_init(&m->mem, LOAD_LIMIT_BYTES);
+    struct npi_arena load;
+    struct npi_graph g;
+    npi_arena_init(&load, LOAD_LIMIT_BYTES);
+    npi_kernels_init(&m->kernels, cpu);
+    int r = npi_graph_copy(&g, from, &load);
+    if (r == 0) r = npi_graph_verify(&g, err);
+    if (r == 0 && passes) r = npi_pass_all(&g, NULL, err);
+    if (r >= 0) r = finish(m, &g, &load, err);
+    npi_arena_free(&load);
+    if (r < 0) {
+        np_model_free(&m);
+        return r == NP_ENOMEM ? npi_fail(err, r, "%s: out of memory while loading", from->path) : r;
+    }
+    *out = m;
+    return 0;
+}
+
 int npi_model_load(struct np_model **out, const void *data, size_t size, const char *path, const struct np_model_params *params,
                    const struct npi_load_hooks *hooks, struct np_error *err) {
     static const struct npi_load_hooks none;
@@ -132,20 +141,7 @@ int npi_model_load(struct np_model **out, const void *data, size_t size, const c
     if ((r = npi_graph_verify(&g, err)) < 0) goto fail;
     if (hooks->prune && (r = prune(&g, hooks, err)) < 0) goto fail;
     if (!m->reference_only && (r = npi_pass_all(&g, &params->logger, err)) < 0) goto fail;
-    /* The generic steps point at nodes of the graph they were planned on: plan on the settled one. Its constants are
-     * those of the load graph while planning and are cut down afterwards. */
-    char *keep = npi_arena_array(&load, char, g.n_tensors + 1);
-    r = NP_ENOMEM;
-    if (!keep || settle(&m->graph, &g, &m->mem) < 0) goto fail;
-    if ((r = npi_plan_make(&m->plan, &m->graph, &m->kernels, &m->mem, m->reference_only, err)) < 0) goto fail;
-    mark_kept(&m->graph, &m->plan, keep);
-    r = NP_ENOMEM;
-    for (int t = 0; t < g.n_tensors; t++) {
-        struct npi_view *v = &m->graph.tensor[t].v;
-        if (!v->data) continue;
-        v->data = keep[t] ? dup_mem(&m->mem, v->data, npi_view_bytes(v)) : NULL;
-        if (keep[t] && !v->data) goto fail;
-    }
+    if ((r = finish(m, &g, &load, err)) < 0) goto fail;
     npi_arena_free(&load);
     npi_log(&params->logger, NP_LOG_DEBUG, "%s: %d steps, %zu KiB of weights, %zu KiB of activations, isa %s", path, m->plan.n_steps,
             m->mem.total_bytes >> 10, m->plan.arena_bytes >> 10, npi_cpu_level_name(cpu));

@@ -44,6 +44,8 @@ struct npi_load_hooks {
 /* Like np_model_load_memory; hooks may be NULL. */
 int npi_model_load(struct np_model **out, const void *data, size_t size, const char *path, const struct np_model_params *p,
                    const struct npi_load_hooks *hooks, struct np_error *err);
+/* A model of a graph in memory, which is copied. passes 1: optimised as a file is, 0: as it stands, with the fast kernels. */
+int npi_model_of_graph(struct np_model **out, const struct npi_graph *g, const char *isa, int passes, struct np_error *err);
 /* View of an input or output (shape, type, quantization; data NULL). */
 const struct npi_view *npi_model_input(const struct np_model *m, int i);
 const struct npi_view *npi_model_output(const struct np_model *m, int i);

@@ -187,6 +187,43 @@ done:
     return r == NP_ENOMEM ? npi_fail(err, r, "%s: out of memory", g->path) : r;
 }
 
+static void *dup_mem(struct npi_arena *mem, const void *p, size_t n) {
+    void *q = npi_arena_alloc(mem, n);
+    if (q && n) memcpy(q, p, n);
+    return q;
+}
+
+static int copy_quant(struct npi_arena *mem, struct npi_quant *q) {
+    if (q->n <= 0) return 0;
+    if (!(q->scale = dup_mem(mem, q->scale, (size_t)q->n * sizeof *q->scale))) return NP_ENOMEM;
+    if (q->zero && !(q->zero = dup_mem(mem, q->zero, (size_t)q->n * sizeof *q->zero))) return NP_ENOMEM;
+    return 0;
+}
+
+int npi_graph_copy(struct npi_graph *to, const struct npi_graph *from, struct npi_arena *mem) {
+    *to = *from;
+    to->mem = mem;
+    to->path = npi_arena_strndup(mem, from->path, strlen(from->path));
+    to->tensor = dup_mem(mem, from->tensor, sizeof *from->tensor * (size_t)from->n_tensors);
+    to->node = dup_mem(mem, from->node, sizeof *from->node * (size_t)from->n_nodes);
+    if (!to->path || !to->tensor || !to->node) return NP_ENOMEM;
+    to->cap_tensors = to->n_tensors;
+    to->cap_nodes = to->n_nodes;
+    for (int t = 0; t < to->n_tensors; t++) {
+        struct npi_tensor *x = &to->tensor[t];
+        x->name = *x->name ? npi_arena_strndup(mem, x->name, strlen(x->name)) : "";
+        if (!x->name || copy_quant(mem, &x->v.q) < 0) return NP_ENOMEM;
+    }
+    for (int i = 0; i < to->n_nodes; i++) {
+        struct npi_node *n = &to->node[i];
+        n->name = *n->name ? npi_arena_strndup(mem, n->name, strlen(n->name)) : "";
+        n->in = dup_mem(mem, n->in, sizeof *n->in * (size_t)n->n_in);
+        n->out = dup_mem(mem, n->out, sizeof *n->out * (size_t)n->n_out);
+        if (!n->name || !n->in || !n->out) return NP_ENOMEM;
+    }
+    return npi_graph_set_io(to, from->input, from->n_inputs, from->output, from->n_outputs);
+}
+
 const char *npi_node_where(const struct npi_graph *g, const struct npi_node *n, char *buf, size_t size) {
     snprintf(buf, size, "%s '%s' in %s", npi_op_info[n->op].name, n->name, g->path);
     return buf;

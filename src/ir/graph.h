@@ -65,6 +65,8 @@ int npi_graph_const_i64(struct npi_graph *g, const char *name, int rank, const i
 /* Raw append: copies `in`, makes n_out new tensors without shape. Returns the node number. Use npi_build (ops/build.h),
  * which also infers shapes and folds. */
 int npi_graph_node(struct npi_graph *g, enum npi_op op, const char *name, const int *in, int n_in, int n_out);
+/* A graph of its own in `mem`: same numbers, names copied; constants still lie where they are. */
+int npi_graph_copy(struct npi_graph *to, const struct npi_graph *from, struct npi_arena *mem);
 int npi_graph_set_io(struct npi_graph *g, const int *in, int n_in, const int *out, int n_out);
 
 /* For passes. producer: node number that makes tensor t, -1 for inputs and constants. users: how many (live) nodes and

@@ -145,6 +145,10 @@ int npi_pass_qdq(struct npi_graph *g, struct np_error *err) {
             if (x >= 0 && same_q(&g->tensor[x].v, &g->tensor[n->out[0]].v)) {
                 npi_bypass(g, n, x);
                 r = w.changed = 1;
+            } else if (x >= 0) { /* other parameters: from integer to integer */
+                n->in = npi_arena_array(g->mem, int, 1);
+                if (!n->in) r = npi_fail(err, NP_ENOMEM, "%s: out of memory", g->path);
+                else n->in[0] = x, r = w.changed = 1;
             }
         } else if (is_move(n)) r = move(&w, i);
         else if (is_plain(n->op)) r = plain(&w, i);
