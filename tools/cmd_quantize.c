@@ -266,10 +266,14 @@ static int search(struct job *j, double *loss, struct np_error *err) {
             j->n_layers = n;
             j->n_rows = n < MOST_ROWS ? n : MOST_ROWS;
         }
-        if (!(*loss > j->max_loss) || j->n_kept >= most || !n || !(row[0].gain > 0)) break;
-        if ((r = np_quantizer_keep(j->q, row[0].name, err)) < 0) return r;
-        j->n_kept++;
-        if (!opt_bool(&j->o, "quiet")) printf("kept     %s (%s) in float: the loss was %.2f %%\n", row[0].name, row[0].op, 100 * *loss);
+        if (!(*loss > j->max_loss) || j->n_kept >= most) break;
+        int best = 0; /* the best that there is room for */
+        while (best < n && best < MOST_ROWS && row[best].with && j->n_kept + 2 > most) best++;
+        if (best >= n || best >= MOST_ROWS || !(row[best].gain > 0)) break;
+        const struct np_quantize_layer *const k = &row[best];
+        if ((r = np_quantizer_keep(j->q, k->name, err)) < 0 || (k->with && (r = np_quantizer_keep(j->q, k->with, err)) < 0)) return r;
+        j->n_kept += k->with ? 2 : 1;
+        if (!opt_bool(&j->o, "quiet")) printf("kept     %s%s%s in float: the loss was %.2f %%\n", k->name, k->with ? " and " : "", k->with ? k->with : "", 100 * *loss);
         r = attempt(j, loss, err);
     }
     return r;
@@ -323,8 +327,9 @@ static void print_report(const struct job *j, double loss, const double ms[2]) {
     printf("size     %.2f MB, was %.2f MB\n", (double)j->rep.bytes_out * 1e-6, (double)j->rep.bytes_in * 1e-6);
     printf("speed    %.2f ms float, %.2f ms int8: x%.2f (our engine, one thread, in turns)\n", ms[0], ms[1], ms[0] / ms[1]);
     for (int i = 0; i < j->n_rows; i++)
-        printf("%s%-48s %-16s %8.2f MMAC  error falls by %.5f in float\n", i ? "         " : "scan     ", j->row[i].name, j->row[i].op, (double)j->row[i].macs * 1e-6, j->row[i].gain);
-    if (j->n_layers > j->n_rows) printf("         and %d more that cost less\n", j->n_layers - j->n_rows);
+        printf("%s%8.2f MMAC  error falls by %.5f with %s%s%s in float\n", i ? "         " : "scan     ", (double)j->row[i].macs * 1e-6, j->row[i].gain, j->row[i].name, j->row[i].with ? " and " : "",
+               j->row[i].with ? j->row[i].with : "");
+    if (j->n_layers > j->n_rows) printf("         and %d more that gain less a layer\n", j->n_layers - j->n_rows);
 }
 
 static int quantize(struct job *j) {

@@ -71,11 +71,13 @@ NP_API int np_quantizer_measure(struct np_quantizer *q, struct np_quantize_repor
 NP_API int np_quantizer_output(const struct np_quantizer *q, int i, const char **name, double *error, double *cosine, double *snr_db);
 
 struct np_quantize_layer {
-    const char *name, *op;
+    const char *name;
+    const char *with;           /* together with the layer that reads it: between the two nothing is rounded then; NULL: alone */
+    const char *op;
     int64_t macs;
-    double gain;                /* how far the error falls when this layer alone stays in float */
+    double gain;                /* how far the error falls when it stays in float */
 };
-/* Each convolution in turn in float; the most harmful first. Returns how many there are, of which `most` were written. progress may be NULL; it
+/* Each convolution, and each with its reader, in turn in float; the most harmful first, by gain a layer. Returns how many rows there are, of which `most` were written. progress may be NULL; it
  * returns 0 to go on. Names live as long as q. */
 NP_API int np_quantizer_scan(struct np_quantizer *q, struct np_quantize_layer *layer, int most, int (*progress)(void *opaque, int done, int all), void *opaque, struct np_error *err);
 

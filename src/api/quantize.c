@@ -80,13 +80,13 @@ int np_quantizer_open(struct np_quantizer **out, const char *model, const struct
     if (!q) return npi_fail(err, NP_ENOMEM, "out of memory");
     npi_arena_init(&q->mem, LOAD_LIMIT_BYTES);
     q->p = *p;
-    q->cfg = (struct npi_quant_config){ .percentile = p->percentile, .weight_bits = p->weight_bits, .no_bias_correction = p->no_bias_correction, .keep = q->keep, .range = q->range };
+    q->cfg = (struct npi_quant_config){ .percentile = p->percentile, .weight_bits = p->weight_bits, .no_bias_correction = p->no_bias_correction, .keep = q->keep, .range = q->range, .u8 = 1 };
     q->card = c->target->card;
     q->card.n_sha256 = q->card.n_files = 0; /* of the float file */
     int r = load(q, c->target->path, err);
     if (r >= 0) r = calibrate(q, c, err);
     if (r >= 0 && (!(q->outs = npi_arena_array(&q->mem, struct npi_quant_output_error, q->g.n_outputs + 1)) ||
-                   !(q->layers = npi_arena_array(&q->mem, struct npi_quant_layer, npi_quantizer_n_layers(q->q) + 1))))
+                   !(q->layers = npi_arena_array(&q->mem, struct npi_quant_layer, 2 * npi_quantizer_n_layers(q->q) + 1))))
         r = npi_fail(err, NP_ENOMEM, "out of memory");
     if (r < 0) np_quantizer_close(&q);
     else *out = q;
@@ -134,6 +134,12 @@ static void count_convs(const struct np_model *m, struct np_quantize_report *rep
     }
 }
 
+/* On one line: the reader of ONNX metadata has no line ends in it. */
+static void flatten(char *s) {
+    for (; *s; s++)
+        if ((unsigned char)*s < 32) *s = ' ';
+}
+
 static int build(struct np_quantizer *q, struct npi_graph *g, struct npi_arena *mem, struct np_quantize_report *rep, struct np_error *err) {
     struct npi_quant_counts n;
     struct np_model *m = NULL;
@@ -175,9 +181,10 @@ int np_quantizer_output(const struct np_quantizer *q, int i, const char **name, 
 
 int np_quantizer_scan(struct np_quantizer *q, struct np_quantize_layer *layer, int most, int (*progress)(void *opaque, int done, int all), void *opaque, struct np_error *err) {
     if (!q || (most > 0 && !layer)) return npi_fail(err, NP_EINVAL, "np_quantizer_scan: NULL argument");
-    const int r = npi_quantizer_scan(q->q, &q->cfg, q->layers, progress, opaque, err), n = npi_quantizer_n_layers(q->q);
+    int n = 0;
+    const int r = npi_quantizer_scan(q->q, &q->cfg, q->layers, &n, progress, opaque, err);
     if (r < 0) return r;
-    for (int i = 0; i < n && i < most; i++) layer[i] = (struct np_quantize_layer){ q->layers[i].name, npi_op_info[q->layers[i].op].name, q->layers[i].macs, q->layers[i].gain };
+    for (int i = 0; i < n && i < most; i++) layer[i] = (struct np_quantize_layer){ q->layers[i].name, q->layers[i].with, npi_op_info[q->layers[i].op].name, q->layers[i].macs, q->layers[i].gain };
     return n;
 }
 
@@ -196,8 +203,10 @@ int np_quantizer_write(struct np_quantizer *q, const char *path, struct np_quant
     const int tflite = has_suffix(path, ".tflite");
     if (!tflite && !has_suffix(path, ".onnx")) return npi_fail(err, NP_EINVAL, "%s: the name says no format: end it in .onnx or .tflite", path);
     npi_arena_init(&mem, LOAD_LIMIT_BYTES);
+    q->cfg.u8 = !tflite;
     int r = build(q, &g, &mem, &rep, err);
     const size_t n = npi_card_write(&q->card, json, sizeof json);
+    flatten(json);
     const struct npi_meta meta = { "nextpose_card", json, n };
     const int was_tflite = q->file.size > 8 && !memcmp((const char *)q->file.data + 4, "TFL3", 4);
     const struct npi_export_opts o = { .format = tflite ? NPI_FORMAT_TFLITE : NPI_FORMAT_ONNX, .keep_io_layout = was_tflite == tflite, .meta = &meta, .n_meta = n < sizeof json, .graph_name = "int8" };

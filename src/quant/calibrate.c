@@ -17,16 +17,16 @@ static int open_all(const struct npi_quantizer *q, struct np_model **m, int *wat
     struct npi_graph g = q->g;
     struct npi_arena tmp;
     npi_arena_init(&tmp, 0);
-    int n = g.n_outputs;
-    int *out = npi_arena_array(&tmp, int, g.n_outputs + g.n_tensors + 1), r = out ? 0 : NP_ENOMEM;
+    int n = q->n_points;
+    int *out = npi_arena_array(&tmp, int, n + g.n_tensors + 1), r = out ? 0 : NP_ENOMEM;
     if (r == 0) {
-        memcpy(out, g.output, sizeof *out * (size_t)n);
+        memcpy(out, q->point, sizeof *out * (size_t)n);
         for (int t = 0; t < g.n_tensors; t++) {
             if (!is_watched(&g, t) || (q->ix.producer[t] < 0 && t != q->input)) continue;
-            watched[n - g.n_outputs] = t;
+            watched[n - q->n_points] = t;
             out[n++] = t;
         }
-        *n_watched = n - g.n_outputs;
+        *n_watched = n - q->n_points;
         g.output = out;
         g.n_outputs = n;
         r = npi_model_of_graph(m, &g, q->isa, 0, err);
@@ -51,7 +51,7 @@ static void look(struct npi_quantizer *q, const struct np_session *s, const int 
     for (int i = 0; i < n_watched; i++) {
         const int t = watched[i];
         const struct npi_view *v = &q->g.tensor[t].v;
-        const float *x = np_session_output(s, q->g.n_outputs + i);
+        const float *x = np_session_output(s, q->n_points + i);
         const int64_t n = npi_view_count(v);
         if (!second) npi_seen_extremes(&q->seen[t], x, n);
         else npi_seen_count(&q->seen[t], x, n);
@@ -98,11 +98,11 @@ static int hold_out(struct npi_quantizer *q, const void *sample, const struct np
     const int k = q->n_samples;
     if (!(q->sample[k] = npi_arena_alloc(&q->held, bytes))) return NP_ENOMEM;
     memcpy(q->sample[k], sample, bytes);
-    for (int o = 0; o < q->g.n_outputs; o++) {
+    for (int o = 0; o < q->n_points; o++) {
         float *y = npi_arena_array(&q->held, float, q->want_n[o] + 1);
         if (!y) return NP_ENOMEM;
-        as_f32(&q->g.tensor[q->g.output[o]].v, np_session_output(s, o), y);
-        q->want[k * q->g.n_outputs + o] = y;
+        as_f32(&q->g.tensor[q->point[o]].v, np_session_output(s, o), y);
+        q->want[k * q->n_points + o] = y;
     }
     q->n_samples++;
     return 0;
@@ -121,7 +121,7 @@ int npi_quantizer_calibrate(struct npi_quantizer *q, const void *const *samples,
     npi_arena_init(&q->held, 0);
     q->n_samples = 0;
     q->sample = npi_arena_array(&q->held, void *, n);
-    q->want = npi_arena_array(&q->held, float *, (size_t)n * (size_t)q->g.n_outputs + 1);
+    q->want = npi_arena_array(&q->held, float *, (size_t)n * (size_t)q->n_points + 1);
     if (!watched || !q->sample || !q->want) goto done;
     if ((r = open_all(q, &m, watched, &n_watched, err)) < 0 || (r = np_session_open(&s, m, NULL, err)) < 0) goto done;
     r = prepare(q, watched, n_watched);
@@ -147,9 +147,9 @@ done:
 struct sums { double d2, y2, z2, yz; };
 
 static void compare(const struct npi_quantizer *q, const struct np_session *s, int k, float *y, struct sums *sum) {
-    for (int o = 0; o < q->g.n_outputs; o++) {
-        const float *want = q->want[k * q->g.n_outputs + o];
-        as_f32(&q->g.tensor[q->g.output[o]].v, np_session_output(s, o), y);
+    for (int o = 0; o < q->n_points; o++) {
+        const float *want = q->want[k * q->n_points + o];
+        as_f32(&q->g.tensor[q->point[o]].v, np_session_output(s, o), y);
         for (int64_t i = 0; i < q->want_n[o]; i++) {
             const double a = want[i], b = y[i];
             if (!isfinite(a)) continue;
@@ -166,11 +166,12 @@ static int measure(struct npi_quantizer *q, const struct npi_graph *g, struct su
     struct np_model *m = NULL;
     struct np_session *s = NULL;
     int64_t most = 1;
-    for (int o = 0; o < q->g.n_outputs; o++) most = q->want_n[o] > most ? q->want_n[o] : most;
+    for (int o = 0; o < q->n_points; o++) most = q->want_n[o] > most ? q->want_n[o] : most;
     float *y = npi_alloc((size_t)most * sizeof *y);
     int r = y ? npi_model_of_graph(&m, g, q->isa, 1, err) : npi_fail(err, NP_ENOMEM, "%s: out of memory", q->g.path);
     if (r == 0) r = np_session_open(&s, m, NULL, err);
-    for (int k = 0; k < q->n_samples && r == 0; k++) {
+    const int n = q->use_samples && q->use_samples < q->n_samples ? q->use_samples : q->n_samples;
+    for (int k = 0; k < n && r == 0; k++) {
         put_sample(q, s, q->sample[k]);
         if ((r = np_session_run(s, err)) == 0) compare(q, s, k, y, sum);
     }
@@ -184,15 +185,16 @@ int npi_quantizer_error(struct npi_quantizer *q, const struct npi_quant_config *
     struct npi_arena mem;
     struct npi_graph g;
     npi_arena_init(&mem, 0);
-    struct sums *sum = npi_arena_array(&mem, struct sums, q->g.n_outputs + 1);
-    int r = sum ? npi_quantizer_build(q, c, &g, &mem, NULL, err) : npi_fail(err, NP_ENOMEM, "%s: out of memory", q->g.path);
+    struct sums *sum = npi_arena_array(&mem, struct sums, q->n_points + 1);
+    const int jumps = q->n_points > q->g.n_outputs;
+    int r = sum ? npi_quant_build(q, c, 1, &g, &mem, NULL, err) : npi_fail(err, NP_ENOMEM, "%s: out of memory", q->g.path);
     if (r == 0) r = measure(q, &g, sum, err);
     if (r == 0) *out = (struct npi_quant_error){ 0, 1 };
-    for (int o = 0; o < q->g.n_outputs && r == 0; o++) {
+    for (int o = 0; o < q->n_points && r == 0; o++) {
         const struct sums *s = &sum[o];
         const double rel = s->y2 > 0 ? sqrt(s->d2 / s->y2) : sqrt(s->d2), cosine = s->y2 > 0 && s->z2 > 0 ? s->yz / sqrt(s->y2 * s->z2) : s->d2 == 0;
-        if (outs) outs[o] = (struct npi_quant_output_error){ q->g.tensor[q->g.output[o]].name, rel, cosine, rel > 0 ? -20 * log10(rel) : 200 };
-        if (o < 32 && !(q->out_mask >> o & 1)) continue;
+        if (outs && o < q->g.n_outputs) outs[o] = (struct npi_quant_output_error){ q->g.tensor[q->g.output[o]].name, rel, cosine, rel > 0 ? -20 * log10(rel) : 200 };
+        if (jumps ? o < q->g.n_outputs : o < 32 && !(q->out_mask >> o & 1)) continue;
         out->relative = fmax(out->relative, rel);
         out->cosine = fmin(out->cosine, cosine);
     }

@@ -20,7 +20,7 @@ struct insert {
 /* x through Quantize and Dequantize with the parameters of tensor `like` of the float graph. */
 static int pair(struct insert *s, int x, int like, const char *name) {
     const int root = npi_quant_root(s->c, like);
-    const struct npi_view hint = { .dtype = NP_I8, .q = { .n = 1, .scale = &s->c->scale[root], .zero = &s->c->zero[root] } };
+    const struct npi_view hint = { .dtype = s->cfg->u8 ? NP_U8 : NP_I8, .q = { .n = 1, .scale = &s->c->scale[root], .zero = &s->c->zero[root] } };
     const struct npi_node q = { .op = NPI_OP_QUANTIZE, .name = name }, d = { .op = NPI_OP_DEQUANTIZE, .name = name };
     int t;
     const int r = npi_build(s->to, &q, &x, 1, &t, 1, NULL, &hint, s->err);
@@ -93,17 +93,17 @@ static int copy_node(struct insert *s, int i) {
     return 0;
 }
 
-static int all(struct insert *s, struct npi_arena *tmp) {
+static int all(struct insert *s, const int *output, int n_outputs, struct npi_arena *tmp) {
     const struct npi_graph *g = &s->q->g;
-    int *io = npi_arena_array(tmp, int, g->n_inputs + g->n_outputs + 1), r = io ? 0 : NP_ENOMEM;
+    int *io = npi_arena_array(tmp, int, g->n_inputs + n_outputs + 1), r = io ? 0 : NP_ENOMEM;
     for (int i = 0; r == 0 && i < g->n_inputs; i++) {
         const struct npi_tensor *x = &g->tensor[g->input[i]];
         r = s->real[g->input[i]] = io[i] = npi_graph_tensor(s->to, x->name, &x->v);
         if (r >= 0) r = 0;
     }
     for (int i = 0; r == 0 && i < g->n_nodes; i++) r = copy_node(s, i);
-    for (int i = 0; r == 0 && i < g->n_outputs; i++) {
-        const int t = g->output[i];
+    for (int i = 0; r == 0 && i < n_outputs; i++) {
+        const int t = output[i];
         if (g->tensor[t].v.data && s->real[t] < 0) s->real[t] = copy_const(s, t);
         const int y = read_tensor(s, t, 0);
         if (y < 0) return y;
@@ -113,10 +113,14 @@ static int all(struct insert *s, struct npi_arena *tmp) {
             if (y != s->real[t]) s->to->tensor[s->real[t]].name = "";
         }
     }
-    return r < 0 ? r : npi_graph_set_io(s->to, io, g->n_inputs, io + g->n_inputs, g->n_outputs);
+    return r < 0 ? r : npi_graph_set_io(s->to, io, g->n_inputs, io + g->n_inputs, n_outputs);
 }
 
 int npi_quantizer_build(struct npi_quantizer *q, const struct npi_quant_config *cfg, struct npi_graph *out, struct npi_arena *mem, struct npi_quant_counts *counts, struct np_error *err) {
+    return npi_quant_build(q, cfg, 0, out, mem, counts, err);
+}
+
+int npi_quant_build(struct npi_quantizer *q, const struct npi_quant_config *cfg, int points, struct npi_graph *out, struct npi_arena *mem, struct npi_quant_counts *counts, struct np_error *err) {
     struct npi_choice c;
     struct insert s = { .q = q, .cfg = cfg, .c = &c, .to = out, .err = err };
     if (!q->n_calibrated) return npi_fail(err, NP_EINVAL, "%s: not calibrated yet", q->g.path);
@@ -126,7 +130,8 @@ int npi_quantizer_build(struct npi_quantizer *q, const struct npi_quant_config *
     s.pair = npi_arena_array(mem, int, q->g.n_tensors + 1);
     if (!s.real || !s.pair || npi_graph_init(out, mem, q->g.path) < 0) return npi_fail(err, NP_ENOMEM, "%s: out of memory", q->g.path);
     for (int t = 0; t < q->g.n_tensors; t++) s.real[t] = s.pair[t] = -1;
-    if ((r = all(&s, mem)) < 0) return r == NP_ENOMEM ? npi_fail(err, r, "%s: out of memory", q->g.path) : r;
+    for (int t = 0; t < q->g.n_tensors && cfg->u8; t++) c.zero[t] += 128;
+    if ((r = points ? all(&s, q->point, q->n_points, mem) : all(&s, q->g.output, q->g.n_outputs, mem)) < 0) return r == NP_ENOMEM ? npi_fail(err, r, "%s: out of memory", q->g.path) : r;
     if ((r = npi_graph_sort(out, err)) < 0 || (r = npi_graph_verify(out, err)) < 0) return r;
     if (counts) *counts = s.n;
     return 0;

@@ -26,8 +26,10 @@ static int apart(struct npi_graph *g, int at, struct np_error *err) {
     if (keeps_act) p.act = n.act;
     int y = npi_build1(g, &p, n.in, residual >= 0 ? 3 : n.n_in, err);
     if (y >= 0 && n.act.kind && !keeps_act && !n.res_before_act) y = build_act(g, &n, &n.act, y, err);
-    if (y >= 0 && residual >= 0) y = npi_build1(g, &(struct npi_node){ .op = NPI_OP_ADD, .name = n.name }, (int[]){ y, residual }, 2, err);
-    if (y >= 0 && n.act.kind && !keeps_act && n.res_before_act) y = build_act(g, &n, &n.act, y, err);
+    /* An Add carries a clamp: what it would cut off must not widen the range of a tensor in between. */
+    const int clamps = n.act.kind == NPI_ACT_CLAMP && !keeps_act;
+    if (y >= 0 && residual >= 0) y = npi_build1(g, &(struct npi_node){ .op = NPI_OP_ADD, .name = n.name, .act = clamps ? n.act : (struct npi_act){ 0 } }, (int[]){ y, residual }, 2, err);
+    if (y >= 0 && n.act.kind && !keeps_act && !clamps && n.res_before_act) y = build_act(g, &n, &n.act, y, err);
     if (y < 0) return y;
     g->tensor[y].name = g->tensor[n.out[0]].name;
     npi_graph_replace_uses(g, n.out[0], y);

@@ -18,8 +18,12 @@ struct npi_quantizer {
     int n_calibrated;
     struct npi_known_range { char known; double percentile, lo, hi; } *range; /* [n_tensors][NPI_RANGE_ENTROPY + 1]: chosen before; a search a tensor is slow */
     void **sample; int n_samples; /* held out: copies */
-    float **want;                 /* [n_samples][n_outputs] what the float net says, as f32 */
-    int64_t *want_n;              /* [n_outputs] */
+    /* What errors are measured on: the outputs, and behind them, where the net ends in an argmax or the like (whose outcome jumps), the last
+     * tensors that come from int8 layers. */
+    int *point; int n_points;
+    float **want;                 /* [n_samples][n_points] what the float net says, as f32 */
+    int64_t *want_n;              /* [n_points] */
+    int use_samples;              /* of the held out ones, 0: all */
     struct npi_arena held;        /* memory of these */
 };
 
@@ -41,6 +45,8 @@ static inline int npi_quant_root(const struct npi_choice *c, int t) { while (c->
 int npi_quant_take_apart(struct npi_graph *g, struct np_error *err);
 /* select.c */
 int npi_quant_select(struct npi_quantizer *q, const struct npi_quant_config *c, struct npi_choice *out, struct npi_arena *mem, struct np_error *err);
+int npi_quant_build(struct npi_quantizer *q, const struct npi_quant_config *c, int points, struct npi_graph *out, struct npi_arena *mem, struct npi_quant_counts *counts,
+                    struct np_error *err); /* points: outputs are q->point[] */
 /* weights.c: int8 weights behind a Dequantize, and the bias in int32 behind one; tensor numbers of `to`. x_scale: of the input. mean: of the input's channels, or NULL. */
 int npi_quant_weights(struct npi_graph *to, const struct npi_graph *g, const struct npi_node *n, float x_scale, const float *mean, int bits, int *w, int *b, struct np_error *err);
 /* Where weight i of a convolution belongs: output channel *o, input channel *c (of the tensor read), tap. */

@@ -20,6 +20,7 @@ struct npi_quant_config {
     double percentile;           /* of NPI_RANGE_PERCENTILE, 50..100; 0: 99.99 */
     int weight_bits;             /* 8, or 7 for runtimes whose 8-bit products saturate; 0: 8 */
     int no_bias_correction;
+    int u8;                      /* activations in uint8 instead of int8: the same numbers, 128 higher. ONNX Runtime fuses more that way, TFLite wants int8 */
     /* Layers (the float graph's convolution names) that stay in float: exact names, or patterns with '*'. */
     const char *const *keep; int n_keep;
     /* Ranges that are known better than measured, by tensor or node name; they win. */
@@ -54,11 +55,11 @@ int npi_quantizer_error(struct npi_quantizer *q, const struct npi_quant_config *
 /* The method with the least error; never AUTO. */
 int npi_quantizer_best_method(struct npi_quantizer *q, const struct npi_quant_config *c, int *method, struct np_error *err);
 
-/* One row a convolution, most harmful first: how far the error falls when it alone stays in float, and its own int8 cost. */
-struct npi_quant_layer { const char *name; int op; int64_t macs; double gain, alone; };
-/* layers: [npi_quantizer_n_layers]. `c` is what it starts from. alone: the error with only this layer in int8 (-1: not measured). */
+/* One row a convolution, and one for it with the only convolution that reads it: how far the error falls when these stay in float. The most harmful
+ * first, by gain a layer. layers: room for 2 * npi_quantizer_n_layers. `c` is what it starts from. */
+struct npi_quant_layer { const char *name, *with; int op; int64_t macs; double gain; };
 int npi_quantizer_n_layers(const struct npi_quantizer *q);
-int npi_quantizer_scan(struct npi_quantizer *q, const struct npi_quant_config *c, struct npi_quant_layer *layers, int (*progress)(void *opaque, int done, int all), void *opaque,
+int npi_quantizer_scan(struct npi_quantizer *q, const struct npi_quant_config *c, struct npi_quant_layer *layers, int *n_layers, int (*progress)(void *opaque, int done, int all), void *opaque,
                        struct np_error *err);
 /* Convolutions (convs 1), or tensors and nodes, whose name the pattern matches. */
 int npi_quantizer_matches(const struct npi_quantizer *q, const char *pattern, int convs);

@@ -117,6 +117,22 @@ static npi_range_fn behind(const struct npi_quantizer *q, int t) {
 
 struct range { double lo, hi; };
 
+/* What the clamp behind cuts off anyway need not be told apart: for x + z clamped to lo..hi, x counts from lo - max z to hi - min z. */
+static struct range used_of(const struct npi_quantizer *q, int t) {
+    struct range all = { -INFINITY, INFINITY };
+    const int u = q->ix.only_user[t];
+    const struct npi_node *n = u < 0 ? NULL : &q->g.node[u];
+    if (!n) return all;
+    if (n->op == NPI_OP_RELU) all.lo = 0;
+    else if (n->op == NPI_OP_CLAMP) all = (struct range){ fmin(n->a.unary.a, 0), fmax(n->a.unary.b, 0) };
+    else if (n->op == NPI_OP_ADD && n->act.kind == NPI_ACT_CLAMP) {
+        const int z = n->in[n->in[0] == t];
+        if (z == t || z < 0 || !(q->seen[z].hi >= q->seen[z].lo) || q->g.tensor[z].v.data) return all;
+        all = (struct range){ fmin(n->act.lo - q->seen[z].hi, 0), fmax(n->act.hi - q->seen[z].lo, 0) };
+    }
+    return all;
+}
+
 static struct range range_of(const struct npi_quantizer *q, const struct npi_quant_config *c, int t) {
     const int p = q->ix.producer[t];
     for (int i = 0; i < c->n_ranges; i++) {
@@ -128,13 +144,14 @@ static struct range range_of(const struct npi_quantizer *q, const struct npi_qua
     /* Pictures come in 8 bits: their range is met exactly, so nothing is cut off. */
     const int method = t == q->input ? NPI_RANGE_MINMAX : c->method == NPI_RANGE_AUTO ? NPI_RANGE_MSE : c->method;
     const double percentile = c->percentile > 0 ? c->percentile : 99.99;
+    const struct range useful = used_of(q, t);
     struct npi_known_range *const k = &q->range[(size_t)t * (NPI_RANGE_ENTROPY + 1) + (size_t)method];
     if (!k->known || k->percentile != percentile) {
         npi_range_choose(&q->seen[t], method, percentile, behind(q, t), &k->lo, &k->hi);
         k->percentile = percentile;
         k->known = 1;
     }
-    return (struct range){ k->lo, k->hi };
+    return (struct range){ fmax(k->lo, useful.lo), fmin(k->hi, useful.hi) };
 }
 
 static void tie(struct npi_choice *c, struct range *r, int a, int b) {
