@@ -10,6 +10,7 @@
 #include "export/export.h"
 #include "import/import.h"
 #include "pass/pass.h"
+#include "pass/passes.h"
 #include "quant/quant.h"
 
 #define LOAD_LIMIT_BYTES ((size_t)4 << 30)
@@ -188,6 +189,8 @@ int np_quantizer_scan(struct np_quantizer *q, struct np_quantize_layer *layer, i
     return n;
 }
 
+static const struct npi_pass integers[] = { { "qdq", npi_pass_qdq }, { NULL, NULL } };
+
 static int has_suffix(const char *s, const char *with) {
     const size_t n = strlen(s), k = strlen(with);
     return n > k && !strcmp(s + n - k, with);
@@ -210,7 +213,9 @@ int np_quantizer_write(struct np_quantizer *q, const char *path, struct np_quant
     const struct npi_meta meta = { "nextpose_card", json, n };
     const int was_tflite = q->file.size > 8 && !memcmp((const char *)q->file.data + 4, "TFL3", 4);
     const struct npi_export_opts o = { .format = tflite ? NPI_FORMAT_TFLITE : NPI_FORMAT_ONNX, .keep_io_layout = was_tflite == tflite, .meta = &meta, .n_meta = n < sizeof json, .graph_name = "int8" };
-    if (r == 0) r = npi_export_graph(&x, &g, &o, err);
+    /* TFLite's integer ops have quantized operands, not Quantize and Dequantize around them as ONNX has. */
+    if (r == 0 && tflite) r = npi_pass_run(&g, integers, &q->p.logger, err);
+    if (r >= 0) r = npi_export_graph(&x, &g, &o, err);
     if (r >= 0) r = npi_export_save(&x, path, err);
     if (r >= 0) {
         rep.bytes_out = npi_export_bytes(&x);
