@@ -164,11 +164,13 @@ static void tie(struct npi_choice *c, struct range *r, int a, int b) {
 }
 
 /* The operand gives up its parameters for the Concat's, or rounds again at the door. */
-static int shares(const struct npi_quantizer *q, const struct npi_choice *c, const struct range *r, int operand, int result) {
+static int shares(const struct npi_quantizer *q, const struct npi_choice *c, const struct range *r, int u8, int operand, int result) {
     const int p = q->ix.producer[operand];
-    if (p >= 0 && q->g.node[p].op == NPI_OP_SIGMOID) return 0;
-    if (q->ix.n_users[operand] == 1) return 1;
     const struct range a = r[npi_quant_root(c, operand)], b = r[npi_quant_root(c, result)];
+    if (p >= 0 && q->g.node[p].op == NPI_OP_SIGMOID) return 0;
+    /* A Relu whose zero is not the lowest integer: ONNX Runtime leaves its convolution in float. */
+    if (u8 && a.lo >= 0 && b.lo < 0) return 0;
+    if (q->ix.n_users[operand] == 1) return 1;
     return b.hi - b.lo <= OWN_RANGE_RATIO * (a.hi - a.lo);
 }
 
@@ -202,7 +204,7 @@ int npi_quant_select(struct npi_quantizer *q, const struct npi_quant_config *cfg
             y->hi = fmax(y->hi, a.hi);
         }
         for (int k = 0; k < n->n_in; k++) {
-            if (shares(q, &c, r, n->in[k], n->out[0])) tie(&c, r, n->out[0], n->in[k]);
+            if (shares(q, &c, r, cfg->u8, n->in[k], n->out[0])) tie(&c, r, n->out[0], n->in[k]);
             else c.requant[n->in[k]] = 1;
         }
     }

@@ -39,7 +39,7 @@ expect 4 "cannot open 'nothere.mp4'" "$NP" run --INPUT=nothere.mp4 --max_persons
 [ ! -e "$T/o.mp4" ] || fail "an output was made although the input cannot be opened"
 expect 0 "" "$NP" --version
 grep -qE '^nextpose [0-9]+\.[0-9]+\.[0-9]+ ' "$T/stdout" || fail "--version prints no version"
-for c in run models inspect eval bench doctor; do
+for c in run models inspect eval quantize bench doctor; do
     expect 0 "" "$NP" $c --help
     grep -q "^usage: nextpose $c" "$T/stdout" || fail "$c --help has no usage line"
 done
