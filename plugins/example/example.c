@@ -76,7 +76,8 @@ static int parse(struct np_backend_net *n, const struct np_backend_params *p, st
 
 static int open_net(struct np_backend_net **out, const struct np_backend_params *p, struct np_error *err) {
     /* Never another device than the one that was asked for: the host falls back, and says so. */
-    if (p->device && strcmp(p->device, "cpu") && strcmp(p->device, "auto")) return fail(err, NP_EBACKEND, "example: has no device '%s', only cpu", p->device);
+    if (p->device && strcmp(p->device, "cpu") && strcmp(p->device, "auto")) return fail(err, NP_EBACKEND, "example: has no device '%s', only cpu",
+                                                                                        p->device);
     if (p->n_options) return fail(err, NP_EINVAL, "example: has no option '%s'", p->options[0].key);
     int r = supports(p, err);
     if (r < 0) return r;

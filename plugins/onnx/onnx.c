@@ -75,7 +75,8 @@ static int load(const struct np_backend_params *p, struct np_error *err) {
         return fail(err, NP_EBACKEND, "ONNX Runtime %s: this plug-in knows 1.%d and later 1.x", version, ORT_MINOR_MIN);
     const ort_fn *const api = base()->GetApi((uint32_t)(minor < ORT_API_WANTED ? minor : ORT_API_WANTED));
     if (!api) return fail(err, NP_EBACKEND, "ONNX Runtime %s does not give API %d", version, ORT_API_WANTED);
-    const int r = ort_check(api, CALL(api, CreateEnvWithCustomLogger, (void (*)(void *, int, const char *, const char *, const char *, const char *), void *, int,
+    const int r = ort_check(api, CALL(api, CreateEnvWithCustomLogger, (void (*)(void *, int, const char *, const char *, const char *, const char *),
+                                                                       void *, int,
                             const char *, struct OrtEnv **), quiet, NULL, 3, "nextpose", &lib.env), err, NP_EBACKEND, "cannot start");
     if (r < 0) return r;
     lib.api = api;
@@ -102,7 +103,8 @@ static int supports(const struct np_backend_params *p, struct np_error *why) {
 /* --- open --- */
 
 static int config(const ort_fn *api, struct OrtSessionOptions *o, const char *key, const char *value, struct np_error *err) {
-    return ort_check(api, CALL(api, AddSessionConfigEntry, (struct OrtSessionOptions *, const char *, const char *), o, key, value), err, NP_EINVAL, key);
+    return ort_check(api, CALL(api, AddSessionConfigEntry, (struct OrtSessionOptions *, const char *, const char *), o, key, value), err, NP_EINVAL,
+                     key);
 }
 
 /* "1;3" for a pool of three: the caller is one of them. Processors of ours, counted from 1, one a thread, going round. */
@@ -112,15 +114,18 @@ static void affinity(const struct np_backend_params *p, char *out, size_t size) 
         if (p->cpu_mask[c / 64] >> c % 64 & 1) cpus[n++] = c + 1;
     out[0] = 0;
     size_t used = 0;
-    for (int t = 1; n && t < p->threads && used + 16 < size; t++) used += (size_t)snprintf(out + used, size - used, "%s%d", t > 1 ? ";" : "", cpus[t % n]);
+    for (int t = 1; n && t < p->threads && used + 16 < size; t++) used += (size_t)snprintf(out + used, size - used, "%s%d", t > 1 ? ";" : "",
+            cpus[t % n]);
 }
 
-static int make_options(const ort_fn *api, struct OrtSessionOptions **out, const struct np_backend_params *p, const char **provider, struct np_error *err) {
+static int make_options(const ort_fn *api, struct OrtSessionOptions **out, const struct np_backend_params *p, const char **provider,
+                        struct np_error *err) {
     struct OrtSessionOptions *o = NULL;
     int r = ort_check(api, CALL(api, CreateSessionOptions, (struct OrtSessionOptions **), &o), err, NP_EBACKEND, "options");
     if (r < 0) return r;
     *out = o;
-    static const struct { int slot, value; } set[] = { { SetSessionExecutionMode, 0 }, { SetInterOpNumThreads, 1 }, { SetSessionGraphOptimizationLevel, 99 },
+    static const struct { int slot, value; } set[] = { { SetSessionExecutionMode, 0 }, { SetInterOpNumThreads, 1 },
+                                                       { SetSessionGraphOptimizationLevel, 99 },
                                                        { SetSessionLogSeverityLevel, 3 } };
     for (size_t i = 0; r >= 0 && i < sizeof set / sizeof set[0]; i++)
         r = ort_check(api, CALL(api, set[i].slot, (struct OrtSessionOptions *, int), o, set[i].value), err, NP_EBACKEND, "options");
@@ -149,7 +154,8 @@ static int make_session(struct np_backend_net *n, const struct np_backend_params
         else {
             n->s->users = 1;
             n->s->threads = p->threads;
-            r = ort_check(api, CALL(api, CreateSessionFromArray, (struct OrtEnv *, const void *, size_t, struct OrtSessionOptions *, struct OrtSession **), lib.env,
+            r = ort_check(api, CALL(api, CreateSessionFromArray, (struct OrtEnv *, const void *, size_t, struct OrtSessionOptions *,
+                                                                  struct OrtSession **), lib.env,
                                     p->model, p->model_size, o, &n->s->session), err, NP_EUNSUPPORTED, p->model_path);
         }
     }
@@ -159,7 +165,8 @@ static int make_session(struct np_backend_net *n, const struct np_backend_params
 
 /* Element types of ONNX (TensorProto.DataType) as ours; -1: we have none. */
 static int dtype_of(int onnx) {
-    static const signed char of[] = { -1, NP_F32, NP_U8, NP_I8, NP_U16, NP_I16, NP_I32, NP_I64, -1, NP_BOOL, NP_F16, NP_F64, NP_U32, NP_U64, -1, -1, NP_BF16 };
+    static const signed char of[] = { -1, NP_F32, NP_U8, NP_I8, NP_U16, NP_I16, NP_I32, NP_I64, -1, NP_BOOL, NP_F16, NP_F64, NP_U32, NP_U64, -1, -1,
+                                      NP_BF16 };
     return onnx >= 0 && onnx < (int)sizeof of ? of[onnx] : -1;
 }
 
@@ -176,7 +183,8 @@ static int read_shape(const ort_fn *api, const struct OrtTensorInfo *t, struct n
     int r = ort_check(api, CALL(api, GetTensorElementType, (const struct OrtTensorInfo *, int *), t, &type), err, NP_EBACKEND, "type");
     if (r >= 0) r = ort_check(api, CALL(api, GetDimensionsCount, (const struct OrtTensorInfo *, size_t *), t, &rank), err, NP_EBACKEND, "shape");
     if (r >= 0 && rank > NP_MAX_RANK) return fail(err, NP_EUNSUPPORTED, "'%s' has rank %zu", out->name, rank);
-    if (r >= 0) r = ort_check(api, CALL(api, GetDimensions, (const struct OrtTensorInfo *, int64_t *, size_t), t, out->dims, rank), err, NP_EBACKEND, "shape");
+    if (r >= 0) r = ort_check(api, CALL(api, GetDimensions, (const struct OrtTensorInfo *, int64_t *, size_t), t, out->dims, rank), err, NP_EBACKEND,
+                              "shape");
     out->dtype = dtype_of(type);
     out->rank = (int)rank;
     return r >= 0 && out->dtype < 0 ? fail(err, NP_EUNSUPPORTED, "'%s' has an element type (%d) that is no number", out->name, type) : r;
@@ -189,16 +197,19 @@ static int read_tensor(struct np_backend_net *n, int output, int i, struct OrtAl
     struct OrtTypeInfo *type = NULL;
     const struct OrtTensorInfo *t = NULL;
     char *name = NULL;
-    int r = ort_check(api, CALL(api, output ? SessionGetOutputName : SessionGetInputName, (struct OrtSession *, size_t, struct OrtAllocator *, char **), s, (size_t)i,
+    int r = ort_check(api, CALL(api, output ? SessionGetOutputName : SessionGetInputName,
+                                (struct OrtSession *, size_t, struct OrtAllocator *, char **), s, (size_t)i,
                                 mem, &name), err, NP_EBACKEND, "names");
     if (r < 0) return r;
     x->name = n->name[output][i] = strdup(name);
     struct OrtStatus *const freed = CALL(api, AllocatorFree, (struct OrtAllocator *, void *), mem, name);
     if (freed) VOID(api, ReleaseStatus, freed);
     if (!x->name) return fail(err, NP_ENOMEM, "out of memory");
-    r = ort_check(api, CALL(api, output ? SessionGetOutputTypeInfo : SessionGetInputTypeInfo, (struct OrtSession *, size_t, struct OrtTypeInfo **), s, (size_t)i, &type),
+    r = ort_check(api, CALL(api, output ? SessionGetOutputTypeInfo : SessionGetInputTypeInfo, (struct OrtSession *, size_t, struct OrtTypeInfo **), s,
+                            (size_t)i, &type),
                   err, NP_EBACKEND, x->name);
-    if (r >= 0) r = ort_check(api, CALL(api, CastTypeInfoToTensorInfo, (const struct OrtTypeInfo *, const struct OrtTensorInfo **), type, &t), err, NP_EBACKEND, x->name);
+    if (r >= 0) r = ort_check(api, CALL(api, CastTypeInfoToTensorInfo, (const struct OrtTypeInfo *, const struct OrtTensorInfo **), type, &t), err,
+                              NP_EBACKEND, x->name);
     if (r >= 0 && !t) r = fail(err, NP_EUNSUPPORTED, "'%s' is no tensor", x->name);
     if (r >= 0) r = read_shape(api, t, x, err);
     if (type) VOID(api, ReleaseTypeInfo, type);
@@ -220,11 +231,13 @@ static int fix_inputs(struct np_backend_net *n, const struct np_backend_params *
     for (int i = 0; i < n->n[0]; i++) {
         struct np_tensor_info *const t = &n->info[0][i];
         const int wanted = p->rank > 0 && (p->input_name ? !strcmp(p->input_name, t->name) : i == 0);
-        if (wanted && p->rank != t->rank) return fail(err, NP_ESHAPE, "%s: '%s' has rank %d, %d was asked for", p->model_path, t->name, t->rank, p->rank);
+        if (wanted && p->rank != t->rank) return fail(err, NP_ESHAPE, "%s: '%s' has rank %d, %d was asked for", p->model_path, t->name, t->rank,
+                                                      p->rank);
         for (int k = 0; k < t->rank; k++) {
             const int64_t want = wanted ? p->dims[k] : -1;
             if (t->dims[k] > 0 && want > 0 && want != t->dims[k])
-                return fail(err, NP_EUNSUPPORTED, "%s: dimension %d of '%s' is fixed at %lld in the file, %lld was asked for", p->model_path, k, t->name,
+                return fail(err, NP_EUNSUPPORTED, "%s: dimension %d of '%s' is fixed at %lld in the file, %lld was asked for", p->model_path, k,
+                            t->name,
                             (long long)t->dims[k], (long long)want);
             if (t->dims[k] <= 0) t->dims[k] = want > 0 ? want : 1;
         }
@@ -239,15 +252,19 @@ static int stand_over(struct np_backend_net *n, int output, int i, const void *b
     if (n->value[output][i]) VOID(n->api, ReleaseValue, n->value[output][i]);
     n->value[output][i] = NULL;
     n->at[output][i] = buffer;
-    return ort_check(n->api, CALL(n->api, CreateTensorWithDataAsOrtValue, (const struct OrtMemoryInfo *, void *, size_t, const int64_t *, size_t, int, struct OrtValue **),
-                                  n->cpu, (void *)(uintptr_t)buffer, t->bytes, t->dims, (size_t)t->rank, onnx_of(t->dtype), &n->value[output][i]), err, NP_EBACKEND,
+    return ort_check(n->api, CALL(n->api, CreateTensorWithDataAsOrtValue, (const struct OrtMemoryInfo *, void *, size_t, const int64_t *, size_t, int,
+                                                                           struct OrtValue **),
+                                  n->cpu, (void *)(uintptr_t)buffer, t->bytes, t->dims, (size_t)t->rank, onnx_of(t->dtype), &n->value[output][i]),
+                                      err, NP_EBACKEND,
                      t->name);
 }
 
 static int ort_run(struct np_backend_net *n, struct np_error *err) {
-    return ort_check(n->api, CALL(n->api, Run, (struct OrtSession *, const struct OrtRunOptions *, const char *const *, const struct OrtValue *const *, size_t,
+    return ort_check(n->api, CALL(n->api, Run, (struct OrtSession *, const struct OrtRunOptions *, const char *const *,
+                                                const struct OrtValue *const *, size_t,
                                   const char *const *, size_t, struct OrtValue **), n->s->session, n->run_options, (const char *const *)n->name[0],
-                                  (const struct OrtValue *const *)n->value[0], (size_t)n->n[0], (const char *const *)n->name[1], (size_t)n->n[1], n->value[1]),
+                                  (const struct OrtValue *const *)n->value[0], (size_t)n->n[0], (const char *const *)n->name[1], (size_t)n->n[1],
+                                      n->value[1]),
                      err, NP_EBACKEND, "run");
 }
 
@@ -262,7 +279,8 @@ static int first_run(struct np_backend_net *n, struct np_error *err) {
     if (r >= 0 && (r = ort_run(n, err)) >= 0)
         for (int i = 0; r >= 0 && i < n->n[1]; i++) {
             struct OrtTensorInfo *t = NULL;
-            r = ort_check(n->api, CALL(n->api, GetTensorTypeAndShape, (const struct OrtValue *, struct OrtTensorInfo **), n->value[1][i], &t), err, NP_EUNSUPPORTED,
+            r = ort_check(n->api, CALL(n->api, GetTensorTypeAndShape, (const struct OrtValue *, struct OrtTensorInfo **), n->value[1][i], &t), err,
+                          NP_EUNSUPPORTED,
                           n->info[1][i].name);
             if (r >= 0) r = read_shape(n->api, t, &n->info[1][i], err);
             if (t) VOID(n->api, ReleaseTensorTypeAndShapeInfo, t);
@@ -305,10 +323,13 @@ static int open_here(struct np_backend_net **out, const struct np_backend_params
     if ((r = make_session(n, p, err)) < 0) goto failed;
     struct OrtSession *const s = n->s->session;
     for (int o = 0; r >= 0 && o < 2; o++)
-        r = ort_check(n->api, CALL(n->api, o ? SessionGetOutputCount : SessionGetInputCount, (struct OrtSession *, size_t *), s, &count[o]), err, NP_EBACKEND, "tensors");
-    if (r >= 0 && (count[0] > MAX_TENSORS || count[1] > MAX_TENSORS)) r = fail(err, NP_EUNSUPPORTED, "%s: has more than %d inputs or outputs", p->model_path, MAX_TENSORS);
+        r = ort_check(n->api, CALL(n->api, o ? SessionGetOutputCount : SessionGetInputCount, (struct OrtSession *, size_t *), s, &count[o]), err,
+                      NP_EBACKEND, "tensors");
+    if (r >= 0 && (count[0] > MAX_TENSORS || count[1] > MAX_TENSORS)) r = fail(err, NP_EUNSUPPORTED, "%s: has more than %d inputs or outputs",
+                                                                               p->model_path, MAX_TENSORS);
     if (r >= 0) r = ort_check(n->api, CALL(n->api, GetAllocatorWithDefaultOptions, (struct OrtAllocator **), &mem), err, NP_EBACKEND, "memory");
-    if (r >= 0) r = ort_check(n->api, CALL(n->api, CreateCpuMemoryInfo, (int, int, struct OrtMemoryInfo **), 0, 0, &n->cpu), err, NP_EBACKEND, "memory");
+    if (r >= 0) r = ort_check(n->api, CALL(n->api, CreateCpuMemoryInfo, (int, int, struct OrtMemoryInfo **), 0, 0, &n->cpu), err, NP_EBACKEND,
+                              "memory");
     if (r >= 0) r = ort_check(n->api, CALL(n->api, CreateRunOptions, (struct OrtRunOptions **), &n->run_options), err, NP_EBACKEND, "options");
     for (int o = 0; r >= 0 && o < 2; o++)
         for (size_t i = 0; r >= 0 && i < count[o]; i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Devices of ONNX Runtime are "execution providers", compiled in or not. What is compiled in may still lack its libraries or its
- * hardware: then appending it fails, and the message of that goes to the user. CUDA and TensorRT have options of their own, the others take the generic call.
+ * hardware: then appending it fails, and the message of that goes to the user. CUDA and TensorRT have options of their own, the others take the
+ * generic call.
  * UNTESTED ON HARDWARE: cuda, tensorrt, openvino, coreml were run up to "provider not available" only. */
 #include "ort.h"
 
@@ -66,7 +67,8 @@ static int append_own(const ort_fn *api, struct OrtSessionOptions *o, int create
     struct OrtProviderOptions *po = NULL;
     int r = ort_check(api, CALL(api, create, (struct OrtProviderOptions **), &po), err, NP_EBACKEND, device);
     if (r >= 0 && n)
-        r = ort_check(api, CALL(api, update, (struct OrtProviderOptions *, const char *const *, const char *const *, size_t), po, keys, values, (size_t)n), err,
+        r = ort_check(api, CALL(api, update, (struct OrtProviderOptions *, const char *const *, const char *const *, size_t), po, keys, values,
+                                (size_t)n), err,
                       NP_EINVAL, device);
     if (r >= 0)
         r = ort_check(api, CALL(api, add, (struct OrtSessionOptions *, const struct OrtProviderOptions *), o, po), err, NP_EBACKEND, device);
@@ -74,7 +76,8 @@ static int append_own(const ort_fn *api, struct OrtSessionOptions *o, int create
     return r;
 }
 
-int ort_append_device(const ort_fn *api, struct OrtSessionOptions *o, const struct np_backend_params *p, const char **provider, struct np_error *err) {
+int ort_append_device(const ort_fn *api, struct OrtSessionOptions *o, const struct np_backend_params *p, const char **provider,
+                      struct np_error *err) {
     const char *const want = p->device ? p->device : "cpu";
     const unsigned have = available(api);
     const char *keys[34], *values[34];
@@ -85,7 +88,8 @@ int ort_append_device(const ort_fn *api, struct OrtSessionOptions *o, const stru
         if (i == N_GPU) return fail(err, NP_EBACKEND, "provider not available: this ONNX Runtime was built without cuda, tensorrt and coreml");
     } else while (i < N_DEVICES && strcmp(table[i].device, want)) i++;
     if (i == N_DEVICES) return fail(err, NP_EBACKEND, "has no device '%s'; it knows cpu, gpu, auto, cuda, tensorrt, openvino, coreml", want);
-    if (!(have >> i & 1)) return fail(err, NP_EBACKEND, "provider not available: this ONNX Runtime was built without %s (%s)", want, table[i].provider);
+    if (!(have >> i & 1)) return fail(err, NP_EBACKEND, "provider not available: this ONNX Runtime was built without %s (%s)", want,
+                                      table[i].provider);
     *provider = table[i].provider;
     const char *const device = table[i].device;
     const int half = p->precision && !strcmp(p->precision, "f16"), trt = !strcmp(device, "tensorrt");
@@ -101,10 +105,13 @@ int ort_append_device(const ort_fn *api, struct OrtSessionOptions *o, const stru
     }
     if (!strcmp(device, "cpu")) return n ? fail(err, NP_EINVAL, "cpu has no option '%s'; those of a session have a dot (session.…)", keys[0]) : 0;
     if (!strcmp(device, "cuda"))
-        return append_own(api, o, CreateCUDAProviderOptions, UpdateCUDAProviderOptions, AppendCUDA_V2, ReleaseCUDAProviderOptions, keys, values, n, err, device);
-    if (trt)
-        return append_own(api, o, CreateTensorRTProviderOptions, UpdateTensorRTProviderOptions, AppendTensorRT_V2, ReleaseTensorRTProviderOptions, keys, values, n,
+        return append_own(api, o, CreateCUDAProviderOptions, UpdateCUDAProviderOptions, AppendCUDA_V2, ReleaseCUDAProviderOptions, keys, values, n,
                           err, device);
-    return ort_check(api, CALL(api, AppendExecutionProvider, (struct OrtSessionOptions *, const char *, const char *const *, const char *const *, size_t), o,
+    if (trt)
+        return append_own(api, o, CreateTensorRTProviderOptions, UpdateTensorRTProviderOptions, AppendTensorRT_V2, ReleaseTensorRTProviderOptions,
+                          keys, values, n,
+                          err, device);
+    return ort_check(api, CALL(api, AppendExecutionProvider, (struct OrtSessionOptions *, const char *, const char *const *, const char *const *,
+                                                              size_t), o,
                                table[i].generic, keys, values, (size_t)n), err, NP_EBACKEND, device);
 }

@@ -3,7 +3,8 @@
  *
  *   model bytes ─> LiteRtModel ─ one a net ─> LiteRtCompiledModel (XNNPACK, its own threads) over the host's buffers
  *
- * The wheels of today have no TfLite C API any more (their interpreter hides in a Python module); what libLiteRt.so exports is the LiteRT C API. We declare
+ * The wheels of today have no TfLite C API any more (their interpreter hides in a Python module); what libLiteRt.so exports is the LiteRT C API. We
+ * declare
  * the part that we call, as in litert/c of v2.2.0. It came to this form in 2.1.6 (the environment became an argument of
  * LiteRtCreateModelFromBuffer); LiteRtCreateModelFromFd appeared in the same version and tells it from older ones.
  * Threads go in as the options block "xnnpack", TOML text. XNNPACK's threads wait on a futex between runs: no spinning to switch off. */
@@ -97,9 +98,11 @@ static int fail(struct np_error *err, int code, const char *fmt, ...) {
 }
 
 static const char *status_text(int s) {
-    static const char *const text[] = { "ok", "invalid argument", "out of memory", "run-time failure", "missing input tensor", "unsupported", "not found",
+    static const char *const text[] = { "ok", "invalid argument", "out of memory", "run-time failure", "missing input tensor", "unsupported",
+                                        "not found",
                                         "time-out", "wrong version", "unknown error", "already exists" };
-    return s >= 0 && s < (int)(sizeof text / sizeof text[0]) ? text[s] : s == CANCELLED ? "cancelled" : s >= 1500 ? "a tensor buffer is wrong" : s >= 1000 ? "the graph is not supported" : "failure";
+    return s >= 0 && s < (int)(sizeof text / sizeof text[0]) ? text[s] : s == CANCELLED ? "cancelled" : s >= 1500 ? "a tensor buffer is wrong"
+        : s >= 1000 ? "the graph is not supported" : "failure";
 }
 
 /* --- the library --- */
@@ -130,7 +133,8 @@ static int load(const struct np_backend_params *p, struct np_error *err) {
     void *const so = dlopen(p->library, RTLD_NOW | RTLD_LOCAL);
     if (!so) return fail(err, NP_EBACKEND, "%s", dlerror());
     if (!dlsym(so, "LiteRtCreateModelFromFd"))
-        return fail(err, NP_EBACKEND, dlsym(so, "LiteRtCreateEnvironment") ? "%s: LiteRT older than 2.1.6" : "%s: does not export the LiteRT C API", p->library);
+        return fail(err, NP_EBACKEND, dlsym(so, "LiteRtCreateEnvironment") ? "%s: LiteRT older than 2.1.6" : "%s: does not export the LiteRT C API",
+                    p->library);
 #define LOOK_UP(name, ret, args)                                                                                            \
     lib.name = (ret (*) args)(uintptr_t)dlsym(so, #name);                                                                   \
     if (!lib.name && strcmp(#name, OPTIONAL)) return fail(err, NP_EBACKEND, "%s: has no %s", p->library, #name);
@@ -138,7 +142,8 @@ static int load(const struct np_backend_params *p, struct np_error *err) {
 #undef LOOK_UP
     /* Only the CPU's kernels unless a GPU is asked for: looking for the others loads their libraries. */
     const int gpu = p->device && (!strcmp(p->device, "gpu") || !strcmp(p->device, "auto"));
-    const struct env_option o[2] = { { ENV_MIN_SEVERITY, { ANY_INT, { .i = SILENT } } }, { ENV_AUTO_REGISTER, { ANY_INT, { .i = ACCEL_CPU | (gpu ? ACCEL_GPU : 0) } } } };
+    const struct env_option o[2] = { { ENV_MIN_SEVERITY, { ANY_INT, { .i = SILENT } } },
+                                     { ENV_AUTO_REGISTER, { ANY_INT, { .i = ACCEL_CPU | (gpu ? ACCEL_GPU : 0) } } } };
     const int s = lib.LiteRtCreateEnvironment(2, o, &lib.env);
     if (s) return fail(err, NP_EBACKEND, "LiteRT %s cannot start: %s", version, status_text(s));
     snprintf(lib.path, sizeof lib.path, "%s", p->library);
@@ -163,7 +168,8 @@ static int supports(const struct np_backend_params *p, struct np_error *why) {
 /* --- open --- */
 
 static int dtype_of(int e) {
-    static const signed char of[] = { -1, NP_F32, NP_I32, NP_U8, NP_I64, -1, NP_BOOL, NP_I16, -1, NP_I8, NP_F16, NP_F64, -1, NP_U64, -1, -1, NP_U32, NP_U16, -1, NP_BF16 };
+    static const signed char of[] = { -1, NP_F32, NP_I32, NP_U8, NP_I64, -1, NP_BOOL, NP_I16, -1, NP_I8, NP_F16, NP_F64, -1, NP_U64, -1, -1, NP_U32,
+                                      NP_U16, -1, NP_BF16 };
     return e >= 0 && e < (int)sizeof of ? of[e] : -1;
 }
 
@@ -189,7 +195,8 @@ static int read_tensor(struct np_backend_net *n, int output, int i, struct signa
     if (!s) s = lib.LiteRtGetRankedTensorType(x, type);
     if (!s) s = lib.LiteRtGetQuantizationTypeId(x, &quant);
     if (s) return fail(err, NP_EUNSUPPORTED, "%s %d: %s", output ? "output" : "input", i, status_text(s));
-    if ((t->dtype = dtype_of(type->element)) < 0) return fail(err, NP_EUNSUPPORTED, "'%s' has an element type (%d) that is no number", t->name, type->element);
+    if ((t->dtype = dtype_of(type->element)) < 0) return fail(err, NP_EUNSUPPORTED, "'%s' has an element type (%d) that is no number", t->name,
+                                                              type->element);
     struct per_tensor q = { 0 };
     if (quant == 1 && !lib.LiteRtGetPerTensorQuantization(x, &q)) {
         t->scale = q.scale;
@@ -208,7 +215,9 @@ static int make_options(struct options **out, const struct np_backend_params *p,
     struct opaque *cpu = NULL;
     char text[128];
     const int half = p->precision && !strcmp(p->precision, "f16");
-    if (p->precision && strcmp(p->precision, "f32") && !half) return fail(err, NP_EUNSUPPORTED, "precision %s: LiteRT computes in f32 or f16, or as an 8-bit model says", p->precision);
+    if (p->precision && strcmp(p->precision, "f32") && !half) return fail(err, NP_EUNSUPPORTED,
+                                                                          "precision %s: LiteRT computes in f32 or f16, or as an 8-bit model says",
+                                                                              p->precision);
     if (p->n_options) return fail(err, NP_EINVAL, "tflite has no option '%s'", p->options[0].key);
     int n = snprintf(text, sizeof text, "num_threads = %d\n", p->threads);
     if (half) snprintf(text + n, sizeof text - (size_t)n, "flags = %d\n", FORCE_FP16);
@@ -226,23 +235,27 @@ static bool is_cancelled(void *p) { return atomic_load_explicit(&((struct np_bac
 
 static int compile(struct np_backend_net *n, const struct np_backend_params *p, struct np_error *err) {
     const int gpu = p->device && !strcmp(p->device, "gpu");
-    if (p->device && !gpu && strcmp(p->device, "cpu") && strcmp(p->device, "auto")) return fail(err, NP_EBACKEND, "LiteRT has no device '%s': cpu, gpu, auto", p->device);
+    if (p->device && !gpu && strcmp(p->device, "cpu") && strcmp(p->device, "auto")) return fail(err, NP_EBACKEND,
+            "LiteRT has no device '%s': cpu, gpu, auto", p->device);
     struct options *o = NULL;
     int r = make_options(&o, p, gpu ? ACCEL_GPU : ACCEL_CPU, err);
     if (r >= 0) {
         const int s = lib.LiteRtCreateCompiledModel(lib.env, n->s->model, o, &n->compiled);
-        if (s) r = fail(err, gpu ? NP_EBACKEND : NP_EUNSUPPORTED, gpu ? "%s: provider not available: no GPU accelerator for LiteRT here (%s)" : "%s: LiteRT cannot run it: %s", p->model_path, status_text(s));
+        if (s) r = fail(err, gpu ? NP_EBACKEND : NP_EUNSUPPORTED, gpu ? "%s: provider not available: no GPU accelerator for LiteRT here (%s)"
+                        : "%s: LiteRT cannot run it: %s", p->model_path, status_text(s));
     }
     if (o) lib.LiteRtDestroyOptions(o);
     bool all = false;
-    if (r >= 0 && gpu && (!lib.LiteRtCompiledModelIsNonCpuFullyAccelerated || lib.LiteRtCompiledModelIsNonCpuFullyAccelerated(n->compiled, &all) || !all))
+    if (r >= 0 && gpu && (!lib.LiteRtCompiledModelIsNonCpuFullyAccelerated || lib.LiteRtCompiledModelIsNonCpuFullyAccelerated(n->compiled, &all) ||
+                          !all))
         return fail(err, NP_EBACKEND, "%s: provider not available: the GPU does not take the whole model", p->model_path);
     if (r >= 0) lib.LiteRtSetCompiledModelCancellationFunction(n->compiled, n, is_cancelled);
     n->device = gpu ? "gpu" : "cpu (XNNPACK)";
     return r;
 }
 
-/* An operator that makes its outputs itself (TFLite_Detection_PostProcess) leaves them without a shape in the file: rank 0 until memory is planned. A buffer of
+/* An operator that makes its outputs itself (TFLite_Detection_PostProcess) leaves them without a shape in the file: rank 0 until memory is planned. A
+ * buffer of
  * that size would be written past its end. */
 static int any_unknown(const struct layout *l, int n) {
     for (int i = 0; i < n; i++) {
@@ -263,7 +276,8 @@ static int fix_shapes(struct np_backend_net *n, const struct np_backend_params *
         struct np_tensor_info *const t = &n->info[0][i];
         int dims[8], differ = 0;
         const int wanted = p->rank > 0 && (p->input_name ? !strcmp(p->input_name, t->name) : i == 0);
-        if (wanted && p->rank != t->rank) return fail(err, NP_ESHAPE, "%s: '%s' has rank %d, %d was asked for", p->model_path, t->name, t->rank, p->rank);
+        if (wanted && p->rank != t->rank) return fail(err, NP_ESHAPE, "%s: '%s' has rank %d, %d was asked for", p->model_path, t->name, t->rank,
+                                                      p->rank);
         for (int k = 0; k < t->rank; k++) {
             dims[k] = wanted && p->dims[k] > 0 ? (int)p->dims[k] : (int)t->dims[k];
             differ |= dims[k] != (int)t->dims[k];
@@ -279,7 +293,8 @@ static int fix_shapes(struct np_backend_net *n, const struct np_backend_params *
     int s = lib.LiteRtGetCompiledModelOutputTensorLayouts(n->compiled, 0, (size_t)n->n[1], out, changed);
     if (!s && !changed && any_unknown(out, n->n[1])) s = lib.LiteRtGetCompiledModelOutputTensorLayouts(n->compiled, 0, (size_t)n->n[1], out, true);
     if (s) return fail(err, NP_EUNSUPPORTED, "%s: no output shapes: %s", p->model_path, status_text(s));
-    if (any_unknown(out, n->n[1])) return fail(err, NP_EUNSUPPORTED, "%s: LiteRT does not tell the shapes of its outputs before it runs", p->model_path);
+    if (any_unknown(out, n->n[1])) return fail(err, NP_EUNSUPPORTED, "%s: LiteRT does not tell the shapes of its outputs before it runs",
+                                               p->model_path);
     for (int i = 0; r >= 0 && i < n->n[1]; i++) r = set_shape(&n->info[1][i], &n->type[1][i], &out[i], err);
     return r;
 }
@@ -349,7 +364,8 @@ static int open_here(struct np_backend_net **out, const struct np_backend_params
     if (!s) s = lib.LiteRtGetNumSignatureInputs(sig, &count[0]);
     if (!s) s = lib.LiteRtGetNumSignatureOutputs(sig, &count[1]);
     if (s) r = fail(err, NP_EUNSUPPORTED, "%s: no signature: %s", p->model_path, status_text(s));
-    if (r >= 0 && (count[0] > MAX_TENSORS || count[1] > MAX_TENSORS)) r = fail(err, NP_EUNSUPPORTED, "%s: has more than %d inputs or outputs", p->model_path, MAX_TENSORS);
+    if (r >= 0 && (count[0] > MAX_TENSORS || count[1] > MAX_TENSORS)) r = fail(err, NP_EUNSUPPORTED, "%s: has more than %d inputs or outputs",
+                                                                               p->model_path, MAX_TENSORS);
     for (int o = 0; r >= 0 && o < 2; o++)
         for (size_t i = 0; r >= 0 && i < count[o]; i++) {
             n->n[o]++;
@@ -378,7 +394,8 @@ static int over(struct np_backend_net *n, int output, int i, const void *at, str
     if (n->buffer[output][i]) lib.LiteRtDestroyTensorBuffer(n->buffer[output][i]);
     n->buffer[output][i] = NULL;
     n->at[output][i] = at;
-    const int s = lib.LiteRtCreateTensorBufferFromHostMemory(&n->type[output][i], (void *)(uintptr_t)at, n->info[output][i].bytes, NULL, &n->buffer[output][i]);
+    const int s = lib.LiteRtCreateTensorBufferFromHostMemory(&n->type[output][i], (void *)(uintptr_t)at, n->info[output][i].bytes, NULL,
+                                                             &n->buffer[output][i]);
     return s ? fail(err, NP_EBACKEND, "'%s': no buffer: %s", n->info[output][i].name, status_text(s)) : 0;
 }
 

@@ -44,7 +44,8 @@ static int open_native(struct np_runtime_net *n, const struct np_runtime_net_par
 static int open_foreign(struct np_runtime_net *n, const struct np_runtime_net_params *p, const char *format, struct np_error *err) {
     char text[512] = "", *save = NULL;
     struct np_backend_option option[16];
-    struct np_backend_params q = { .size = sizeof q, .library = *n->plugin.library ? n->plugin.library : NULL, .model_path = n->about.file, .format = format, .device = p->device,
+    struct np_backend_params q = { .size = sizeof q, .library = *n->plugin.library ? n->plugin.library : NULL, .model_path = n->about.file,
+                                   .format = format, .device = p->device,
                                    .threads = p->threads > 0 ? p->threads : 1, .options = option, .cache_dir = p->cache_dir };
     static const struct { const char *ours, *theirs; } precision[] = { { "fp32", "f32" }, { "fp16", "f16" }, { "bf16", "bf16" } };
     for (size_t i = 0; p->precision && i < sizeof precision / sizeof *precision; i++)
@@ -74,7 +75,8 @@ int np_runtime_net_open(struct np_runtime_net **out, const char *path, const str
     if (!n) return npi_fail(err, NP_ENOMEM, "out of memory");
     int r = 0;
     const int64_t t0 = npi_now_ns();
-    if (!native && (r = npi_plugin_find(&n->plugin, name, p->search, NULL, err)) >= 0 && n->plugin.score < 0) r = npi_fail(err, NP_EBACKEND, "%s", n->plugin.why.message);
+    if (!native && (r = npi_plugin_find(&n->plugin, name, p->search, NULL, err)) >= 0 && n->plugin.score < 0) r = npi_fail(err, NP_EBACKEND, "%s",
+            n->plugin.why.message);
     const int64_t t1 = npi_now_ns();
     n->about.library_ms = native ? 0 : (double)(t1 - t0) * 1e-6;
     const char *const formats = native ? "tflite,onnx" : r >= 0 ? n->plugin.table->formats : "";
@@ -103,7 +105,8 @@ void np_runtime_net_close(struct np_runtime_net **n) {
 }
 
 void np_runtime_net_about(const struct np_runtime_net *n, struct np_runtime_net_about *out) { *out = n->about; }
-int np_runtime_net_info(const struct np_runtime_net *n, int output, int i, struct np_tensor_info *out) { return npi_engine_info(n->engine, !!output, i, out); }
+int np_runtime_net_info(const struct np_runtime_net *n, int output, int i, struct np_tensor_info *out) { return npi_engine_info(n->engine, !!output,
+        i, out); }
 void *np_runtime_net_input(struct np_runtime_net *n, int i) { return npi_run_input(n->run, i); }
 const void *np_runtime_net_output(const struct np_runtime_net *n, int i) { return npi_run_output(n->run, i); }
 int np_runtime_net_run(struct np_runtime_net *n, struct np_error *err) { return npi_run_go(n->run, n->pool, err); }

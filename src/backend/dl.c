@@ -16,7 +16,8 @@
 #define MODULE_PREFIX "np_backend_"
 
 const char *npi_runtime_name(const char *name) {
-    static const struct { const char *alias, *name; } alias[] = { { "ort", "onnx" }, { "onnxruntime", "onnx" }, { "litert", "tflite" }, { "pytorch", "torch" } };
+    static const struct { const char *alias, *name; } alias[] = { { "ort", "onnx" }, { "onnxruntime", "onnx" }, { "litert", "tflite" },
+                                                                  { "pytorch", "torch" } };
     for (size_t i = 0; i < sizeof alias / sizeof *alias; i++)
         if (!strcmp(name, alias[i].alias)) return alias[i].name;
     return name;
@@ -68,9 +69,11 @@ static int good_name(const char *s) { return *s && strlen(s) < 32 && strspn(s, "
 static int check_table(const struct np_backend *t, const char *path, struct np_error *err) {
     if (!t) return npi_fail(err, NP_EBACKEND, "%s: its " NP_BACKEND_ENTRY " gives nothing", path);
     if (t->abi != NP_BACKEND_ABI)
-        return npi_fail(err, NP_EBACKEND, "%s: made for plug-in ABI %d, this library has ABI %d; use the plug-in of this version", path, t->abi, NP_BACKEND_ABI);
+        return npi_fail(err, NP_EBACKEND, "%s: made for plug-in ABI %d, this library has ABI %d; use the plug-in of this version", path, t->abi,
+                        NP_BACKEND_ABI);
     if (t->size < offsetof(struct np_backend, cancel))
-        return npi_fail(err, NP_EBACKEND, "%s: its table has %zu bytes, ABI %d has at least %zu", path, t->size, NP_BACKEND_ABI, offsetof(struct np_backend, cancel));
+        return npi_fail(err, NP_EBACKEND, "%s: its table has %zu bytes, ABI %d has at least %zu", path, t->size, NP_BACKEND_ABI,
+                        offsetof(struct np_backend, cancel));
     if (!t->name || !good_name(t->name) || !t->formats || !t->score || !t->open || !t->tensor || !t->run || !t->close)
         return npi_fail(err, NP_EBACKEND, "%s: its table lacks a name or a function that it must have", path);
     return 0;
@@ -183,7 +186,8 @@ int npi_plugin_find_library(struct npi_plugin *p, const struct np_runtime_search
     else if (in_dirs(s->lib_dirs, p->table->sonames, p->library, sizeof p->library) || in_system(p->table->sonames, p->library, sizeof p->library))
         snprintf(p->where, sizeof p->where, "system");
     else
-        return npi_fail(err, NP_ENOENT, "library missing: %s in none of the Python package folders%s%.300s, nor %s in the system's", p->table->wheels ? p->table->wheels[0] : "a wheel",
+        return npi_fail(err, NP_ENOENT, "library missing: %s in none of the Python package folders%s%.300s, nor %s in the system's", p->table->wheels
+                        ? p->table->wheels[0] : "a wheel",
                         *s->site_packages ? " " : "", s->site_packages, p->table->sonames ? p->table->sonames[0] : "a library");
     return 0;
 }
@@ -217,7 +221,8 @@ int npi_plugin_find_module(struct npi_plugin *out, const char *name, const struc
         if (is_file(path)) r = npi_plugin_load(out, path, err);
     }
     if (r == NP_ENOENT) return npi_fail(err, r, "no plug-in " MODULE_PREFIX "%s.so in %.300s", name, *tried ? tried : "any folder");
-    if (r >= 0 && strcmp(out->table->name, name)) return npi_fail(err, NP_EBACKEND, "%s: calls itself '%s', not '%s'", out->path, out->table->name, name);
+    if (r >= 0 && strcmp(out->table->name, name)) return npi_fail(err, NP_EBACKEND, "%s: calls itself '%s', not '%s'", out->path, out->table->name,
+                                                                  name);
     return r;
 }
 

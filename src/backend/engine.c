@@ -80,7 +80,8 @@ static int copy_params(struct npi_engine *e, const struct np_backend_params *p) 
     struct np_backend_option *const o = npi_arena_array(&e->mem, struct np_backend_option, p->n_options + 1);
     uint64_t *const mask = npi_arena_array(&e->mem, uint64_t, p->n_cpu_mask + 1);
     if (!o || !mask) return NP_ENOMEM;
-    for (int i = 0; i < p->n_options; i++) o[i] = (struct np_backend_option){ dup_str(e, p->options[i].key, &bad), dup_str(e, p->options[i].value, &bad) };
+    for (int i = 0; i < p->n_options; i++) o[i] = (struct np_backend_option){ dup_str(e, p->options[i].key, &bad),
+                                                                              dup_str(e, p->options[i].value, &bad) };
     for (int i = 0; i < p->n_cpu_mask; i++) mask[i] = p->cpu_mask[i];
     e->p.options = o;
     e->p.cpu_mask = p->cpu_mask ? mask : NULL;
@@ -99,7 +100,8 @@ static int describe(struct npi_engine *e, struct np_backend_net *net, struct np_
             const int i = e->n[o]++;
             struct npi_view *const v = &e->view[o][i];
             size_t bytes = np_dtype_size(t.dtype);
-            if (!bytes || t.rank < 0 || t.rank > NP_MAX_RANK) return npi_fail(err, NP_EBACKEND, "%s: tensor %d has type %d and rank %d", name, i, t.dtype, t.rank);
+            if (!bytes || t.rank < 0 || t.rank > NP_MAX_RANK) return npi_fail(err, NP_EBACKEND, "%s: tensor %d has type %d and rank %d", name, i,
+                                                                              t.dtype, t.rank);
             v->dtype = t.dtype;
             v->rank = t.rank;
             for (int k = 0; k < t.rank; k++) {
@@ -125,7 +127,8 @@ static int describe(struct npi_engine *e, struct np_backend_net *net, struct np_
     return 0;
 }
 
-int npi_engine_foreign(struct npi_engine **out, const struct np_backend *table, const struct np_backend_params *p, const char *version, struct np_error *err) {
+int npi_engine_foreign(struct npi_engine **out, const struct np_backend *table, const struct np_backend_params *p, const char *version,
+                       struct np_error *err) {
     struct npi_engine *e = npi_alloc(sizeof *e);
     if (!e) return npi_fail(err, NP_ENOMEM, "out of memory");
     atomic_init(&e->refs, 1);
@@ -183,8 +186,10 @@ const char *npi_engine_version(const struct npi_engine *e) { return e->version; 
 struct np_model *npi_engine_model(const struct npi_engine *e) { return e->model; }
 int npi_engine_n_inputs(const struct npi_engine *e) { return e->model ? np_model_n_inputs(e->model) : e->n[0]; }
 int npi_engine_n_outputs(const struct npi_engine *e) { return e->model ? np_model_n_outputs(e->model) : e->n[1]; }
-const struct npi_view *npi_engine_input(const struct npi_engine *e, int i) { return e->model ? npi_model_input(e->model, i) : i >= 0 && i < e->n[0] ? &e->view[0][i] : NULL; }
-const struct npi_view *npi_engine_output(const struct npi_engine *e, int i) { return e->model ? npi_model_output(e->model, i) : i >= 0 && i < e->n[1] ? &e->view[1][i] : NULL; }
+const struct npi_view *npi_engine_input(const struct npi_engine *e, int i) { return e->model ? npi_model_input(e->model, i) : i >= 0 && i < e->n[0]
+                                                                             ? &e->view[0][i] : NULL; }
+const struct npi_view *npi_engine_output(const struct npi_engine *e, int i) { return e->model ? npi_model_output(e->model, i) : i >= 0 && i < e->n[1]
+                                                                              ? &e->view[1][i] : NULL; }
 
 int npi_engine_info(const struct npi_engine *e, int output, int i, struct np_tensor_info *out) {
     if (e->model) return output ? np_model_output_info(e->model, i, out) : np_model_input_info(e->model, i, out);
@@ -266,7 +271,8 @@ int npi_run_open(struct npi_run **out, struct npi_engine *e, struct np_pool *poo
     struct npi_run *r = npi_alloc(sizeof *r);
     if (!r) return npi_fail(err, NP_ENOMEM, "out of memory");
     r->e = npi_engine_ref(e);
-    const int code = e->model ? npi_session_open_in(&r->s, e->model, pool, block_bytes >= npi_run_bytes(e, pool) ? block : NULL, err) : npi_foreign_run_open(&r->f, e, err);
+    const int code = e->model ? npi_session_open_in(&r->s, e->model, pool, block_bytes >= npi_run_bytes(e, pool) ? block : NULL, err)
+        : npi_foreign_run_open(&r->f, e, err);
     if (code < 0) npi_run_close(&r);
     else *out = r;
     return code;
@@ -284,7 +290,8 @@ void npi_run_close(struct npi_run **rp) {
 
 void *npi_run_input(struct npi_run *r, int i) { return r->s ? np_session_input(r->s, i) : npi_foreign_buffer(r->f, 0, i); }
 const void *npi_run_output(const struct npi_run *r, int i) { return r->s ? np_session_output(r->s, i) : npi_foreign_buffer(r->f, 1, i); }
-int npi_run_go(struct npi_run *r, struct np_pool *pool, struct np_error *err) { return r->s ? npi_session_run_on(r->s, pool) : npi_foreign_go(r->f, err); }
+int npi_run_go(struct npi_run *r, struct np_pool *pool, struct np_error *err) { return r->s ? npi_session_run_on(r->s, pool)
+                                                                                : npi_foreign_go(r->f, err); }
 
 /* OR of comparisons instead of a sum: the compiler makes vectors of it. */
 static int has_nan(const uint32_t *bits, size_t n) {

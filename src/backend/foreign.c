@@ -257,7 +257,8 @@ void npi_foreign_run_close(struct npi_foreign_run **fp) {
     unref_run(f);
 }
 
-void *npi_foreign_buffer(const struct npi_foreign_run *f, int output, int i) { return i < 0 || i >= MAX_BUFFERS ? NULL : output ? f->out[i] : f->in[i]; }
+void *npi_foreign_buffer(const struct npi_foreign_run *f, int output, int i) { return i < 0 || i >= MAX_BUFFERS ? NULL : output ? f->out[i]
+                                                                               : f->in[i]; }
 
 /* Under the lock: waits for the runner until ms have passed; 0: it did not come. */
 static int wait_done(struct npi_foreign_run *f, int ms) {

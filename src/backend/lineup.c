@@ -214,7 +214,8 @@ static void strike(struct npi_strike *s, const struct np_error *e) {
     atomic_store(&s->state, 2);
 }
 
-int npi_strike_check(struct npi_strike *s, struct np_error *err) { return atomic_load(&s->state) == 2 ? npi_fail(err, NP_EBACKEND, "%s", s->message) : 0; }
+int npi_strike_check(struct npi_strike *s, struct np_error *err) { return atomic_load(&s->state) == 2 ? npi_fail(err, NP_EBACKEND, "%s", s->message)
+                                                                   : 0; }
 
 int npi_lineup_failed(struct npi_lineup *l, const struct npi_engine *failed, const char *why, struct np_error *err) {
     pthread_mutex_lock(&l->lock);

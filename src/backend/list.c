@@ -34,7 +34,8 @@ static int right_numbers(struct npi_engine *e, struct np_error *err) {
     const float *const y = code >= 0 ? npi_run_output(r, 0) : NULL;
     for (int i = 0; y && i < NPI_TINY_N && code >= 0; i++) {
         const float want = 1 / (1 + expf(-x[i]));
-        if (!(fabsf(y[i] - want) < 1e-2f)) code = npi_fail(err, NP_EBACKEND, "a tiny model gives wrong numbers: sigmoid(%g) = %g", (double)x[i], (double)y[i]);
+        if (!(fabsf(y[i] - want) < 1e-2f)) code = npi_fail(err, NP_EBACKEND, "a tiny model gives wrong numbers: sigmoid(%g) = %g", (double)x[i],
+                                                           (double)y[i]);
     }
     npi_run_close(&r);
     return code;
@@ -51,10 +52,12 @@ static void try_tiny(struct np_runtime_info *info, const struct npi_plugin *p) {
     int r;
     if (!n) return; /* no tiny model of its formats: not tried */
     if (p) {
-        const struct np_backend_params q = { .size = sizeof q, .library = *p->library ? p->library : NULL, .model_path = "(tiny model)", .model = model, .model_size = n,
+        const struct np_backend_params q = { .size = sizeof q, .library = *p->library ? p->library : NULL, .model_path = "(tiny model)",
+                                             .model = model, .model_size = n,
                                              .format = format, .threads = 1, .open_timeout_ms = 30000, .run_timeout_ms = 10000 };
         r = npi_engine_foreign(&e, p->table, &q, p->info.version, &err);
-    } else if ((r = npi_model_load(&m, model, n, "(tiny model)", NULL, NULL, &err)) >= 0 && (r = npi_engine_native(&e, m, &err)) < 0) np_model_free(&m);
+    } else if ((r = npi_model_load(&m, model, n, "(tiny model)", NULL, NULL, &err)) >= 0 &&
+               (r = npi_engine_native(&e, m, &err)) < 0) np_model_free(&m);
     if (r >= 0) r = right_numbers(e, &err);
     info->works = r >= 0;
     info->run_ms = (double)(npi_now_ns() - t0) * 1e-6;
@@ -62,8 +65,10 @@ static void try_tiny(struct np_runtime_info *info, const struct npi_plugin *p) {
     npi_engine_unref(&e);
 }
 
-static void describe(const char *name, const struct np_runtime_search *s, int test, void (*each)(void *, const struct np_runtime_info *), void *opaque) {
-    static const struct { const char *name, *title; } titles[] = { { "tflite", "LiteRT" }, { "onnx", "ONNX Runtime" }, { "openvino", "OpenVINO" }, { "torch", "LibTorch" } };
+static void describe(const char *name, const struct np_runtime_search *s, int test, void (*each)(void *, const struct np_runtime_info *),
+                     void *opaque) {
+    static const struct { const char *name, *title; } titles[] = { { "tflite", "LiteRT" }, { "onnx", "ONNX Runtime" }, { "openvino", "OpenVINO" },
+                                                                   { "torch", "LibTorch" } };
     struct np_runtime_info info = { .works = -1 };
     struct npi_plugin *p = npi_alloc(sizeof *p);
     struct np_error err = { 0 };
@@ -120,6 +125,8 @@ int np_runtime_check(const struct np_runtime_search *s, const char *name, struct
     struct np_error e = { 0 };
     const int r = p ? npi_plugin_find_module(p, name, s, &e) : NP_ENOMEM;
     npi_free(p);
-    if (r == NP_ENOENT || r == NP_EINVAL) return npi_fail(err, NP_EINVAL, "backend: '%s' is not one of auto, native, onnx, tflite, openvino, torch; %s", name, e.message);
+    if (r == NP_ENOENT || r == NP_EINVAL) return npi_fail(err, NP_EINVAL,
+                                                          "backend: '%s' is not one of auto, native, onnx, tflite, openvino, torch; %s", name,
+                                                              e.message);
     return r < 0 ? npi_fail(err, NP_EBACKEND, "%s", e.message) : 0;
 }

@@ -43,7 +43,8 @@ static void add(char *list, size_t size, const char *word) {
 
 /* prefix/lib*\/python3.*\/(site|dist)-packages, the highest version first: `version` ("3.11") if it is known and there. */
 static void add_prefix(char *list, size_t size, const char *prefix, const char *version) {
-    static const char *const shape[] = { "lib/python%s/site-packages", "lib64/python%s/site-packages", "lib/python%s/dist-packages", "lib/python3/dist-packages" };
+    static const char *const shape[] = { "lib/python%s/site-packages", "lib64/python%s/site-packages", "lib/python%s/dist-packages",
+                                         "lib/python3/dist-packages" };
     char path[NPI_PATH_MAX], pattern[64];
     if (*prefix != '/') return;
     for (size_t i = 0; i < sizeof shape / sizeof *shape; i++) {
@@ -90,7 +91,8 @@ static int add_venv(char *list, size_t size, const char *prefix, const char *con
     if (!cfg_value(cfg, "version", version, sizeof version)) cfg_value(cfg, "version_info", version, sizeof version);
     two_numbers(version);
     add_prefix(list, size, prefix, version);
-    if (cfg_value(cfg, "include-system-site-packages", system, sizeof system) && !strcmp(system, "true") && cfg_value(cfg, "home", home, sizeof home) && depth < 4) {
+    if (cfg_value(cfg, "include-system-site-packages", system, sizeof system) && !strcmp(system, "true") &&
+        cfg_value(cfg, "home", home, sizeof home) && depth < 4) {
         char python[NPI_PATH_MAX + 16];
         snprintf(python, sizeof python, "%s/python3", home);
         add_interpreter(list, size, python, env, depth + 1);

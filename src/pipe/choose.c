@@ -68,7 +68,8 @@ static int split_options(struct npi_choice *c, struct np_error *err) {
     return 0;
 }
 
-static int make(struct npi_choice **out, const struct npi_net *n, const struct npi_wish *w, int known, int side, const char *isa, const struct np_logger *log, struct np_error *err) {
+static int make(struct npi_choice **out, const struct npi_net *n, const struct npi_wish *w, int known, int side, const char *isa,
+                const struct np_logger *log, struct np_error *err) {
     struct npi_choice *c = npi_alloc(sizeof *c);
     if (!c) return npi_fail(err, NP_ENOMEM, "out of memory");
     c->card = n->card;
@@ -85,11 +86,14 @@ static int make(struct npi_choice **out, const struct npi_net *n, const struct n
     if (log) c->log = *log;
     npi_cpu_limit(isa, npi_cpu_flags(), &c->cpu);
     int r = 0;
-    if (!copy_text(c->model, sizeof c->model, n->path) || !copy_text(c->asked, sizeof c->asked, npi_runtime_name(w->backend && *w->backend ? w->backend : "auto")) ||
-        !copy_text(c->device, sizeof c->device, w->device) || !copy_text(c->isa, sizeof c->isa, isa) || !copy_text(c->options, sizeof c->options, w->options) ||
+    if (!copy_text(c->model, sizeof c->model, n->path) || !copy_text(c->asked, sizeof c->asked,
+                                                                     npi_runtime_name(w->backend && *w->backend ? w->backend : "auto")) ||
+        !copy_text(c->device, sizeof c->device, w->device) || !copy_text(c->isa, sizeof c->isa, isa) ||
+            !copy_text(c->options, sizeof c->options, w->options) ||
         !copy_text(c->cache_dir, sizeof c->cache_dir, w->cache_dir) || !copy_text(c->worker, sizeof c->worker, w->worker))
         r = npi_fail(err, NP_EINVAL, "a backend setting is too long");
-    static const struct { const char *ours, *theirs; } precision[] = { { "fp32", "f32" }, { "fp16", "f16" }, { "bf16", "bf16" }, { "f32", "f32" }, { "f16", "f16" } };
+    static const struct { const char *ours, *theirs; } precision[] = { { "fp32", "f32" }, { "fp16", "f16" }, { "bf16", "bf16" }, { "f32", "f32" },
+                                                                       { "f16", "f16" } };
     for (size_t i = 0; w->precision && i < sizeof precision / sizeof *precision; i++)
         if (!strcmp(w->precision, precision[i].ours)) snprintf(c->precision, sizeof c->precision, "%s", precision[i].theirs);
     cpu_set_t set;
@@ -126,7 +130,8 @@ static int look(struct npi_choice *c, struct entry *x, const char *name, int mak
         if ((r = npi_isolate(&x->plugin.table, x->plugin.path, x->plugin.table, &p, err)) < 0) return r;
     }
     if ((r = npi_plugin_find_library(&x->plugin, &c->search, err)) < 0) return r;
-    if (!npi_model_file(c->model, x->plugin.table->formats, make_it && *c->cache_dir ? c->cache_dir : NULL, &c->log, x->format, sizeof x->format, x->path, sizeof x->path))
+    if (!npi_model_file(c->model, x->plugin.table->formats, make_it && *c->cache_dir ? c->cache_dir : NULL, &c->log, x->format, sizeof x->format,
+                        x->path, sizeof x->path))
         return npi_fail(err, NP_EUNSUPPORTED, "model not supported: it reads %s files, and %s comes in none%s", x->plugin.table->formats, c->model,
                         make_it && !*c->cache_dir ? " (and there is no cache folder to convert it into)" : "");
     x->ready = 1;
@@ -134,9 +139,12 @@ static int look(struct npi_choice *c, struct entry *x, const char *name, int mak
 }
 
 static int open_engine(struct npi_choice *c, struct entry *x, struct npi_engine **out, struct np_error *err) {
-    struct np_backend_params p = { .size = sizeof p, .library = *x->plugin.library ? x->plugin.library : NULL, .model_path = x->path, .format = x->format, .threads = c->threads,
-                                   .device = *c->device ? c->device : NULL, .precision = *c->precision ? c->precision : NULL, .options = c->option, .n_options = c->n_options,
-                                   .open_timeout_ms = c->open_ms, .run_timeout_ms = c->run_ms < 0 ? 0 : c->open_ms, .cache_dir = *c->cache_dir ? c->cache_dir : NULL,
+    struct np_backend_params p = { .size = sizeof p, .library = *x->plugin.library ? x->plugin.library : NULL, .model_path = x->path,
+                                   .format = x->format, .threads = c->threads,
+                                   .device = *c->device ? c->device : NULL, .precision = *c->precision ? c->precision : NULL, .options = c->option,
+                                       .n_options = c->n_options,
+                                   .open_timeout_ms = c->open_ms, .run_timeout_ms = c->run_ms < 0 ? 0 : c->open_ms, .cache_dir = *c->cache_dir
+                                       ? c->cache_dir : NULL,
                                    .rank = x->rank, .logger = c->log };
     memcpy(p.dims, x->dims, sizeof p.dims);
     for (int i = 0; i < 16; i++)
@@ -180,8 +188,11 @@ static int test(struct npi_choice *c, struct npi_engine *e, struct np_error *err
         if (r >= 0) r = npi_trial_compare_joints(&t, &own, err);
         npi_trial_close(&own);
     } else if (r >= 0) r = npi_trial_compare(&t, NULL, 0, err);
-    if (r >= 0 && c->native && t.error < 0) npi_log(&c->log, NP_LOG_INFO, "%s: %s has other outputs than our own engine; only looked at for NaN and steadiness", c->model, npi_engine_runtime(e));
-    if (r >= 0 && t.error >= 0) npi_log(&c->log, NP_LOG_DEBUG, "%s: %s differs from our own engine by %.2g", c->model, npi_engine_runtime(e), t.error);
+    if (r >= 0 && c->native && t.error < 0) npi_log(&c->log, NP_LOG_INFO,
+                                                    "%s: %s has other outputs than our own engine; only looked at for NaN and steadiness", c->model,
+                                                        npi_engine_runtime(e));
+    if (r >= 0 && t.error >= 0) npi_log(&c->log, NP_LOG_DEBUG, "%s: %s differs from our own engine by %.2g", c->model, npi_engine_runtime(e),
+                                        t.error);
     const int ms = (int)(t.first_ms * RUN_TIMEOUT_TIMES);
     npi_engine_set_timeout(e, c->run_ms > 0 ? c->run_ms : c->run_ms < 0 ? 0 : ms > RUN_TIMEOUT_MIN_MS ? ms : RUN_TIMEOUT_MIN_MS);
     npi_trial_close(&t);
@@ -212,7 +223,8 @@ static int open_tested(struct npi_choice *c, struct entry *x, struct npi_engine 
     if (r >= 0) r = npi_face_make(e, &c->card, 0, err);
     const struct npi_face *const f = npi_engine_face(e), *const own = c->native ? npi_engine_face(c->native) : NULL;
     if (r >= 0 && own && (f->in.width != own->in.width || f->in.height != own->in.height))
-        r = npi_fail(err, NP_EUNSUPPORTED, "model not supported: its input is %dx%d here, ours is %dx%d", f->in.width, f->in.height, own->in.width, own->in.height);
+        r = npi_fail(err, NP_EUNSUPPORTED, "model not supported: its input is %dx%d here, ours is %dx%d", f->in.width, f->in.height, own->in.width,
+                     own->in.height);
     struct npi_decoder *d = NULL; /* can the head read what comes out? */
     if (r >= 0 && (r = npi_decoder_open(&d, &f->card, f->out, f->n_out, f->in.width, f->in.height, err)) >= 0) npi_decoder_free(&d);
     if (r >= 0) r = test(c, e, err);
@@ -231,12 +243,14 @@ static int reopen(void *opaque, int i, struct npi_engine **out, struct np_error 
 static void timing_key(struct npi_choice *c, const struct entry *x, int n, const char *model_hash, char *out, size_t size) {
     char cpu[128];
     npi_machine_name(cpu, sizeof cpu);
-    int k = snprintf(out, size, "%s %s nextpose " NP_VERSION_STRING " isa %s threads %d size %d device %s precision %s", model_hash, cpu, npi_cpu_level_name(c->cpu), c->threads, c->side,
+    int k = snprintf(out, size, "%s %s nextpose " NP_VERSION_STRING " isa %s threads %d size %d device %s precision %s", model_hash, cpu,
+                     npi_cpu_level_name(c->cpu), c->threads, c->side,
                      *c->device ? c->device : "cpu", *c->precision ? c->precision : "model");
     for (int i = 0; i < n && k > 0 && (size_t)k < size; i++) {
         struct stat st = { 0 };
         stat(x[i].plugin.library, &st);
-        k += snprintf(out + k, size - (size_t)k, " %s %s %lld %lld", x[i].runtime, x[i].plugin.library, (long long)st.st_size, (long long)st.st_mtime);
+        k += snprintf(out + k, size - (size_t)k, " %s %s %lld %lld", x[i].runtime, x[i].plugin.library, (long long)st.st_size,
+                      (long long)st.st_mtime);
     }
 }
 
@@ -310,9 +324,11 @@ static int faster_than_native(struct npi_choice *c, struct verdict *v) {
             v->entry = 0;
             c->n = 1;
             e[best - 1] = NULL;
-            snprintf(v->reason, sizeof v->reason, "auto: clearly faster here than native (%.1f against %.1f ms a run, %s)", t.ms[best], t.ms[0], kept ? "measured earlier" : "just measured");
+            snprintf(v->reason, sizeof v->reason, "auto: clearly faster here than native (%.1f against %.1f ms a run, %s)", t.ms[best], t.ms[0], kept
+                     ? "measured earlier" : "just measured");
         } else npi_log(&c->log, NP_LOG_WARN, "%s: %s was the fastest when it was measured, but: %s", c->model, x[best - 1].runtime, err.message);
-    } else if (!kept) npi_log(&c->log, NP_LOG_INFO, "%s: native stays (%.1f ms a run; %s %.1f ms)", c->model, t.ms[0], t.n > 1 ? t.runtime[1] : "-", t.n > 1 ? t.ms[1] : 0);
+    } else if (!kept) npi_log(&c->log, NP_LOG_INFO, "%s: native stays (%.1f ms a run; %s %.1f ms)", c->model, t.ms[0], t.n > 1 ? t.runtime[1] : "-",
+                              t.n > 1 ? t.ms[1] : 0);
     for (int i = 0; i < N_ORDER; i++) npi_engine_unref(&e[i]);
     return 0;
 }
@@ -374,7 +390,8 @@ static int decide(struct npi_choice *c, struct verdict *v, const char *native_wh
     if (want_native) {
         snprintf(v->reason, sizeof v->reason, "asked for");
         if (any_gpu(c)) snprintf(v->reason, sizeof v->reason, "asked for; it has no device '%s', only cpu", c->device);
-        if (any_gpu(c) && c->strict) return npi_fail(err, NP_EBACKEND, "backend native has no device '%s'; drop --strict to run on the cpu", c->device);
+        if (any_gpu(c) && c->strict) return npi_fail(err, NP_EBACKEND, "backend native has no device '%s'; drop --strict to run on the cpu",
+                                                     c->device);
     } else if (!want_auto) r = named(c, v, err);
     else if (any_gpu(c)) r = by_device(c, v, err);
     else if (c->native) r = faster_than_native(c, v);
@@ -390,7 +407,8 @@ static int decide(struct npi_choice *c, struct verdict *v, const char *native_wh
     return 0;
 }
 
-int npi_choose_runtime(struct npi_net *n, const struct npi_wish *w, struct npi_engine **native, const char *native_why, int known, int side, const char *isa, const struct np_logger *log,
+int npi_choose_runtime(struct npi_net *n, const struct npi_wish *w, struct npi_engine **native, const char *native_why, int known, int side,
+                       const char *isa, const struct np_logger *log,
                struct np_error *err) {
     struct npi_choice *c = NULL;
     struct verdict v = { 0 };
@@ -398,7 +416,8 @@ int npi_choose_runtime(struct npi_net *n, const struct npi_wish *w, struct npi_e
     if (r < 0) return r;
     if (*native) c->native = npi_engine_ref(*native);
     if ((r = decide(c, &v, native_why ? native_why : "", err)) >= 0) {
-        const struct npi_lineup_params lp = { .asked = c->asked, .reason = v.reason, .what = c->card.task == NPI_TASK_DETECT ? "detector" : "model", .strict = c->strict, .strike = c->strike,
+        const struct npi_lineup_params lp = { .asked = c->asked, .reason = v.reason, .what = c->card.task == NPI_TASK_DETECT ? "detector" : "model",
+                                              .strict = c->strict, .strike = c->strike,
                                               .reopen = reopen, .opaque = c, .logger = c->log };
         r = npi_lineup_open(&n->lineup, &lp, err);
     }

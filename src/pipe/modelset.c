@@ -11,7 +11,8 @@
 #include <sys/stat.h>
 
 static const struct { const char *suffix, *format; } known[] = {
-    { ".onnx", "onnx" }, { ".tflite", "tflite" }, { ".pt", "torch" }, { ".pt2", "torch" }, { ".pth", "torch" }, { ".torchscript", "torch" }, { ".xml", "openvino" },
+    { ".onnx", "onnx" }, { ".tflite", "tflite" }, { ".pt", "torch" }, { ".pt2", "torch" }, { ".pth", "torch" }, { ".torchscript", "torch" },
+        { ".xml", "openvino" },
 };
 
 const char *npi_model_format(const char *path) {
@@ -37,7 +38,8 @@ int npi_model_sibling(const char *path, const char *format, char *out, size_t si
     const char *const dot = strrchr(path, '.');
     if (!dot || strchr(dot, '/')) return 0;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (!strcmp(known[i].format, format) && (size_t)snprintf(out, size, "%.*s%s", (int)(dot - path), path, known[i].suffix) < size && stat(out, &st) == 0 && S_ISREG(st.st_mode))
+        if (!strcmp(known[i].format, format) && (size_t)snprintf(out, size, "%.*s%s", (int)(dot - path), path, known[i].suffix) < size &&
+            stat(out, &st) == 0 && S_ISREG(st.st_mode))
             return 1;
     return 0;
 }
@@ -76,7 +78,8 @@ static int convert(const char *path, const char *format, const char *cache_dir, 
     return 0;
 }
 
-int npi_model_file(const char *path, const char *formats, const char *cache_dir, const struct np_logger *log, char *format, size_t format_size, char *out, size_t size) {
+int npi_model_file(const char *path, const char *formats, const char *cache_dir, const struct np_logger *log, char *format, size_t format_size,
+                   char *out, size_t size) {
     for (int pass = 0; pass < (cache_dir ? 2 : 1); pass++)
         for (const char *f = formats; *f;) {
             const size_t n = strcspn(f, ",");

@@ -32,7 +32,8 @@ int npi_seat_follow(struct npi_seat *s, struct np_error *err) {
         struct npi_engine *const now = npi_lineup_now(s->net->lineup, &s->generation);
         int r = now ? sit(s, now, &e) : NP_EBACKEND;
         if (r >= 0) break;
-        if (now && npi_engine_model(now)) return npi_fail(err, r, "%s", e.message); /* native: out of memory, nothing that another runtime would help */
+        /* native: out of memory, nothing that another runtime would help */
+        if (now && npi_engine_model(now)) return npi_fail(err, r, "%s", e.message);
         r = npi_lineup_failed(s->net->lineup, s->engine, e.message, err);
         leave(s);
         if (r < 0) return r;

@@ -31,7 +31,8 @@ static int fill(struct npi_trial *t, unsigned cpu, struct np_error *err) {
     const struct npi_net_in *const in = &t->face->in;
     struct npi_vision *v = NULL;
     uint8_t *const rgb = picture(in->width, in->height);
-    const struct np_frame f = { .format = NP_PIX_RGB24, .width = in->width, .height = in->height, .plane = { rgb }, .stride_bytes = { in->width * 3 }, .pts_ns = -1 };
+    const struct np_frame f = { .format = NP_PIX_RGB24, .width = in->width, .height = in->height, .plane = { rgb }, .stride_bytes = { in->width * 3 },
+                                .pts_ns = -1 };
     const struct npi_affine same = { 1, 0, 0, 0, 1, 0 };
     int r = rgb ? npi_vision_create(&v, cpu) : NP_ENOMEM;
     if (r >= 0) r = npi_vision_crop(v, &f, in, &same, npi_run_input(t->run, 0), err);
@@ -66,7 +67,8 @@ int npi_trial_open(struct npi_trial *t, struct npi_engine *e, struct np_pool *po
         if (r >= 0 && !npi_run_finite(t->run, &name)) r = npi_fail(err, NP_EBACKEND, "self-test: output '%s' has NaN", name);
         const uint64_t now = r >= 0 ? digest(t) : 0;
         if (r >= 0 && i && now != before) {
-            /* GPUs may add in another order each time: the same numbers within the bound are enough, and comparing tells; without a reference they are not. */
+            /* GPUs may add in another order each time: the same numbers within the bound are enough, and comparing tells; without a reference they
+             * are not. */
             t->error = -2;
         }
         before = now;
@@ -92,7 +94,8 @@ static double number_at(const struct npi_view *v, const void *data, size_t i) {
     return v->q.n == 1 ? (double)v->q.scale[0] * (x - (v->q.zero ? v->q.zero[0] : 0)) : x;
 }
 
-/* How output b of the runtime holds what a (ours) holds: for element i of ours, i * mul / div and the like would not do for transposes, so by cases. */
+/* How output b of the runtime holds what a (ours) holds: for element i of ours, i * mul / div and the like would not do for transposes, so by
+ * cases. */
 enum fit { NO_FIT, SAME, COLUMN, CHANNELS_FIRST, CHANNELS_LAST };
 
 static enum fit fits(const struct npi_view *a, const struct npi_view *b, int class_index) {
@@ -118,7 +121,8 @@ static size_t index_in(const struct npi_view *a, const struct npi_view *b, enum 
 static int find_output(const struct npi_trial *t, const struct np_tensor_info *name, const struct npi_view *a, int class_index, unsigned used) {
     struct np_tensor_info x;
     for (int i = 0; i < t->face->n_out; i++)
-        if (!(used >> i & 1) && npi_engine_info(t->engine, 1, i, &x) == 0 && *x.name && !strcmp(x.name, name->name) && fits(a, &t->face->out[i], class_index)) return i;
+        if (!(used >> i & 1) && npi_engine_info(t->engine, 1, i, &x) == 0 && *x.name && !strcmp(x.name, name->name) &&
+            fits(a, &t->face->out[i], class_index)) return i;
     int found = -1;
     for (int i = 0; i < t->face->n_out; i++)
         if (!(used >> i & 1) && fits(a, &t->face->out[i], class_index)) found = found < 0 ? i : -2;
@@ -148,7 +152,8 @@ int npi_trial_compare(struct npi_trial *t, const struct npi_trial *native, int c
         double diff = 0, size = 0;
         used |= 1u << k;
         for (size_t e = 0; e < (size_t)npi_view_count(a); e++) {
-            const double p = number_at(a, npi_run_output(native->run, i), e), q = number_at(b, npi_run_output(t->run, k), index_in(a, b, f, class_index, e));
+            const double p = number_at(a, npi_run_output(native->run, i), e), q = number_at(b, npi_run_output(t->run, k),
+                    index_in(a, b, f, class_index, e));
             diff += (p - q) * (p - q);
             size += p * p;
         }
@@ -156,7 +161,8 @@ int npi_trial_compare(struct npi_trial *t, const struct npi_trial *native, int c
         if (!(error <= t->error)) t->error = error;
         const double bound = is_q8(native) || is_q8(t) ? BOUND_Q8 : BOUND_F32;
         if (!(error <= bound))
-            return npi_fail(err, NP_EBACKEND, "self-test: output '%s' differs from our own by %.3g %% (bound %g %%)", x.name, error * 100, bound * 100);
+            return npi_fail(err, NP_EBACKEND, "self-test: output '%s' differs from our own by %.3g %% (bound %g %%)", x.name, error * 100,
+                            bound * 100);
     }
     if (t->error < 0 && restless) return npi_fail(err, NP_EBACKEND, "self-test: two runs on the same picture gave different numbers");
     return 0;
@@ -180,9 +186,11 @@ int npi_trial_compare_joints(struct npi_trial *t, const struct npi_trial *native
     if (r >= 0 && (r = joints(native, &p[0], err)) >= 0 && (r = joints(t, &p[1], err)) >= 0) {
         const float far = 0.05f * (float)t->face->in.width;
         int apart = 0;
-        for (int i = 0; i < p[0].n && i < p[1].n; i++) apart += !(fabsf(p[0].joint[i].x - p[1].joint[i].x) <= far && fabsf(p[0].joint[i].y - p[1].joint[i].y) <= far);
+        for (int i = 0; i < p[0].n && i < p[1].n; i++) apart += !(fabsf(p[0].joint[i].x - p[1].joint[i].x) <= far &&
+                                                                  fabsf(p[0].joint[i].y - p[1].joint[i].y) <= far);
         if (p[0].n != p[1].n || 2 * apart > p[0].n)
-            r = npi_fail(err, NP_EBACKEND, "self-test: of %d joints %d lie elsewhere than with our own engine; are its outputs in another order?", p[0].n, apart);
+            r = npi_fail(err, NP_EBACKEND, "self-test: of %d joints %d lie elsewhere than with our own engine; are its outputs in another order?",
+                         p[0].n, apart);
     }
     npi_free(p);
     return r;

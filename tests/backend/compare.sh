@@ -61,7 +61,7 @@ convert) # the file that the runtime cannot read is converted, once, and kept
     has onnx
     has tflite
     same tflite "$models/yolox_nano.onnx" "$models/movenet_lightning.onnx" 0.5
-    n=$(ls "$T/cache/converted" | wc -l)
+    n=$(ls "$T"/cache/converted/*.tflite | wc -l)
     [ "$n" = 2 ] || fail "$n converted files, not 2"
     same onnx none "$models/pose_landmark_lite.tflite" 0.5 ;;
 auto) # a model of the user's own is measured once; what was measured decides; a model that we know, or a level that was named, is ours without measuring

@@ -65,7 +65,8 @@ static void t_close(struct np_backend_net *n) {
 static const struct np_backend frail = TABLE("frail");
 
 static int make(struct npi_engine **out, int open_ms, int run_ms, struct np_error *err) {
-    const struct np_backend_params p = { .size = sizeof p, .model_path = "m", .model = "x", .model_size = 1, .format = "test", .threads = 1, .open_timeout_ms = open_ms,
+    const struct np_backend_params p = { .size = sizeof p, .model_path = "m", .model = "x", .model_size = 1, .format = "test", .threads = 1,
+                                         .open_timeout_ms = open_ms,
                                          .run_timeout_ms = run_ms };
     return npi_engine_foreign(out, &frail, &p, "1", err);
 }
@@ -172,7 +173,8 @@ static int reopen(void *opaque, int i, struct npi_engine **out, struct np_error 
 static struct npi_lineup *line_of(int n, int strict, int with_reopen) {
     struct npi_lineup *l = NULL;
     struct np_error err = { 0 };
-    const struct npi_lineup_params p = { .asked = "frail", .reason = "asked for", .what = "model", .strict = strict, .retry_first_ms = 20, .retry_max_ms = 80,
+    const struct npi_lineup_params p = { .asked = "frail", .reason = "asked for", .what = "model", .strict = strict, .retry_first_ms = 20,
+                                         .retry_max_ms = 80,
                                          .reopen = with_reopen ? reopen : NULL, .logger = { hear, NULL } };
     n_lines = 0;
     assert_int_equal(npi_lineup_open(&l, &p, &err), 0);
@@ -318,7 +320,8 @@ static void a_crowd(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(run_and_share, clean), cmocka_unit_test_setup(time_outs, clean), cmocka_unit_test_setup(open_fails_or_hangs, clean),
-        cmocka_unit_test_setup(switch_and_back, clean), cmocka_unit_test_setup(nobody_left, clean), cmocka_unit_test_setup(strict_does_not_switch, clean),
+        cmocka_unit_test_setup(switch_and_back, clean), cmocka_unit_test_setup(nobody_left, clean),
+            cmocka_unit_test_setup(strict_does_not_switch, clean),
         cmocka_unit_test_setup(a_closed_spare_is_opened_when_needed, clean), cmocka_unit_test_setup(a_crowd, clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

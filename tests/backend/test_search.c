@@ -119,7 +119,8 @@ static void python_packages(void **state) {
 }
 
 static const char *const wheels[] = { "onnxruntime/capi/libonnxruntime.so.*", NULL }, *const sonames[] = { "libonnxruntime.so.1", NULL };
-static struct np_backend table = { .abi = NP_BACKEND_ABI, .size = sizeof table, .name = "onnx", .formats = "onnx", .wheels = wheels, .sonames = sonames };
+static struct np_backend table = { .abi = NP_BACKEND_ABI, .size = sizeof table, .name = "onnx", .formats = "onnx", .wheels = wheels,
+                                   .sonames = sonames };
 
 static void library_order(void **state) {
     struct npi_plugin p = { .table = &table };
@@ -211,7 +212,8 @@ static void the_example(void **state) {
     snprintf(s.plugins, sizeof s.plugins, "%s/plugins", getenv("NEXTPOSE_BUILD"));
     assert_int_equal(npi_plugin_find(&p, "example", &s, NULL, &e), 0);
     assert_true(p.score > 0);
-    struct np_backend_params q = { .size = sizeof q, .model_path = "m", .model = model, .model_size = sizeof model - 1, .format = "example", .threads = 1,
+    struct np_backend_params q = { .size = sizeof q, .model_path = "m", .model = model, .model_size = sizeof model - 1, .format = "example",
+                                   .threads = 1,
                                    .open_timeout_ms = 5000, .run_timeout_ms = 5000 };
     assert_int_equal(npi_engine_foreign(&eng, p.table, &q, p.info.version, &e), 0);
     assert_string_equal(npi_engine_runtime(eng), "example");
@@ -226,7 +228,8 @@ static void the_example(void **state) {
     q.device = "gpu"; /* never another device than the one that was asked for */
     assert_int_equal(npi_engine_foreign(&eng, p.table, &q, NULL, &e), NP_EBACKEND);
     q.device = NULL;
-    static const char *const bad[] = { "nextpose-example 1; shape 1 0 3", "nextpose-example 1; shape 99999 99999", "nextpose-example 1; scale x; wobble 3",
+    static const char *const bad[] = { "nextpose-example 1; shape 1 0 3", "nextpose-example 1; shape 99999 99999",
+                                       "nextpose-example 1; scale x; wobble 3",
                                        "nextpose-example 1; scale inf", "something else", "nextpose-example 1; shape" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad - 1; i++) {
         q.model = bad[i];
@@ -252,7 +255,8 @@ static void tiny_models(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(python_packages), cmocka_unit_test(library_order), cmocka_unit_test(never_the_current_directory), cmocka_unit_test(modules_that_are_refused),
+        cmocka_unit_test(python_packages), cmocka_unit_test(library_order), cmocka_unit_test(never_the_current_directory),
+            cmocka_unit_test(modules_that_are_refused),
         cmocka_unit_test(the_example), cmocka_unit_test(tiny_models),
     };
     return cmocka_run_group_tests(tests, make_tree, drop_tree);

@@ -99,7 +99,8 @@ static void try_alone(struct line *l, const char *path, const struct np_runtime_
 static double differ(const struct line *ours, const struct line *l) {
     struct np_tensor_info a, b;
     double worst = -1;
-    if (np_runtime_net_info(ours->net, 0, 0, &a) < 0 || np_runtime_net_info(l->net, 0, 0, &b) < 0 || a.rank != b.rank || memcmp(a.dims, b.dims, sizeof a.dims[0] * (size_t)a.rank))
+    if (np_runtime_net_info(ours->net, 0, 0, &a) < 0 || np_runtime_net_info(l->net, 0, 0, &b) < 0 || a.rank != b.rank ||
+        memcmp(a.dims, b.dims, sizeof a.dims[0] * (size_t)a.rank))
         return -1; /* a converted file may have its channels elsewhere: other numbers went in */
     for (int i = 0; np_runtime_net_info(ours->net, 1, i, &a) == 0; i++) {
         int k = 0, found = -1;
@@ -131,7 +132,8 @@ static int add(struct line *l, int n, const char *runtime, const char *threads, 
     for (const char *t = threads; *t;) {
         char *end = NULL;
         const long k = strtol(t, &end, 10);
-        if (end == t || (*end && *end != ',') || k < 1 || k > 64) return npi_io_fail(err, NP_EINVAL, "--threads: '%s' is not a list of counts from 1 to 64", threads);
+        if (end == t || (*end && *end != ',') || k < 1 || k > 64) return npi_io_fail(err, NP_EINVAL,
+                                                                                     "--threads: '%s' is not a list of counts from 1 to 64", threads);
         if (n == MAX_LINES) return npi_io_fail(err, NP_EINVAL, "more than %d combinations", MAX_LINES);
         snprintf(l[n].runtime, sizeof l[n].runtime, "%s", runtime);
         l[n++].threads = (int)k;
@@ -144,7 +146,8 @@ static void report(const struct line *l, int n, const char *path, int runs, int 
     const double base = n && !*l[0].why ? l[0].ms[0] : NAN;
     if (!json) {
         printf("%s on %s; %d runs each, interleaved; memory: of a process of its own, library included\n\n", path, tool_cpu_name(), runs);
-        printf("%-10s %7s %10s %10s %7s %9s %9s %10s %10s  %s\n", "runtime", "threads", "min ms", "median ms", "speed", "load ms", "open ms", "memory MB", "differs", "on");
+        printf("%-10s %7s %10s %10s %7s %9s %9s %10s %10s  %s\n", "runtime", "threads", "min ms", "median ms", "speed", "load ms", "open ms",
+               "memory MB", "differs", "on");
     }
     for (int i = 0; i < n; i++) {
         const double med = *l[i].why ? NAN : l[i].ms[runs / 2];
@@ -185,7 +188,8 @@ static void report(const struct line *l, int n, const char *path, int runs, int 
         else {
             char d[24] = "-";
             if (l[i].differs >= 0) snprintf(d, sizeof d, "%.1e", l[i].differs);
-            printf("%-10s %7d %10.3f %10.3f %6.2fx %9.0f %9.0f %10.1f %10s  %s %s\n", l[i].runtime, l[i].threads, l[i].ms[0], med, base / l[i].ms[0], l[i].about.library_ms,
+            printf("%-10s %7d %10.3f %10.3f %6.2fx %9.0f %9.0f %10.1f %10s  %s %s\n", l[i].runtime, l[i].threads, l[i].ms[0], med, base / l[i].ms[0],
+                   l[i].about.library_ms,
                    l[i].about.open_ms, l[i].memory_mb, d, l[i].about.device, l[i].about.version);
         }
     }
@@ -205,13 +209,16 @@ int bench_runtimes(const struct opts *o) {
         char name[64];
         const size_t k = strcspn(p, ",");
         snprintf(name, sizeof name, "%.*s", (int)(k < sizeof name ? k : sizeof name - 1), p);
-        if ((r = np_runtime_check(s.runtime_search, name, &e)) >= 0 && !strcmp(name, "auto")) r = npi_io_fail(&e, NP_EINVAL, "--backend: auto is a choice, not a runtime; all: every one");
+        if ((r = np_runtime_check(s.runtime_search, name, &e)) >= 0 && !strcmp(name, "auto")) r = npi_io_fail(&e, NP_EINVAL,
+                "--backend: auto is a choice, not a runtime; all: every one");
         if (r >= 0 && (r = add(l, n, name, opt_str(o, "threads"), &e)) >= 0) n = r;
         p += k + (p[k] == ',');
     }
     if (r < 0) return tool_fail(tool_exit_code(r), &e);
-    const struct np_runtime_net_params base = { .device = opt_str(o, "device"), .precision = opt_str(o, "precision"), .options = opt_str(o, "backend-options"), .isa = opt_str(o, "isa"),
-                                                .batch = opt_str(o, "batch") ? opt_int(o, "batch") : 0, .cache_dir = s.cache_dir, .search = s.runtime_search };
+    const struct np_runtime_net_params base = { .device = opt_str(o, "device"), .precision = opt_str(o, "precision"),
+                                                .options = opt_str(o, "backend-options"), .isa = opt_str(o, "isa"),
+                                                .batch = opt_str(o, "batch") ? opt_int(o, "batch") : 0, .cache_dir = s.cache_dir,
+                                                    .search = s.runtime_search };
     int working = 0;
     for (int i = 0; i < n; i++) {
         l[i].differs = -1;
