@@ -15,7 +15,7 @@ trap 'rm -rf "$T"' EXIT
 VIRTUAL_ENV=$(dirname "$(dirname "$NEXTPOSE_PYTHON")")
 NEXTPOSE_PLUGINS=$NEXTPOSE_BUILD/plugins NEXTPOSE_CACHE_DIR=$T/cache
 export VIRTUAL_ENV NEXTPOSE_PLUGINS NEXTPOSE_CACHE_DIR
-has() { "$np" doctor 2>/dev/null | grep -qE "^runtime +$1 +works" || { echo "SKIP: $1 does not work here: $("$np" doctor 2>/dev/null | grep -A2 "^runtime *$1 ")"; exit 77; }; }
+has() { "$np" doctor --no-measure 2>/dev/null | grep -qE "^runtime +$1 +works" || { echo "SKIP: $1 does not work here: $("$np" doctor --no-measure 2>/dev/null | grep -A2 "^runtime *$1 ")"; exit 77; }; }
 fail() { echo "FAIL: $*"; exit 1; }
 ffmpeg -v error -i "$clip" -frames:v 6 -c copy "$T/c.mp4"
 
