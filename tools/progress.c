@@ -94,10 +94,12 @@ void summary_text(const struct summary *s, FILE *f) {
     if (s->video || s->images) fprintf(f, "%.1f (drawn)\n", stats_fps(t, t->n_drawn, t->end_ns));
     else fprintf(f, "none\n");
     if (s->live && t->n_processed)
-        fprintf(f, "delay        p50 %.0f ms, p95 %.0f, p99 %.0f, capture to result; %lld late\n", stats_delay_ms(t, .5), stats_delay_ms(t, .95), stats_delay_ms(t, .99),
+        fprintf(f, "delay        p50 %.0f ms, p95 %.0f, p99 %.0f, capture to result; %lld late\n", stats_delay_ms(t, .5), stats_delay_ms(t, .95),
+              stats_delay_ms(t, .99),
                 (long long)s->now->n_late);
     if (s->now->detection_hits || s->now->pose_hits)
-        fprintf(f, "caches       detector ran on %lld frames, pose net for %lld of %lld poses; %lld entries expired\n", (long long)s->now->detection_misses,
+        fprintf(f, "caches       detector ran on %lld frames, pose net for %lld of %lld poses; %lld entries expired\n",
+              (long long)s->now->detection_misses,
                 (long long)s->now->pose_misses, (long long)(s->now->pose_hits + s->now->pose_misses), (long long)s->now->cache_expired);
     if (s->now->n_failed) fprintf(f, "failures     %lld frames with a failed inference, see above\n", (long long)s->now->n_failed);
     if (*s->now->last_move) fprintf(f, "last move    %s\n", s->now->last_move);

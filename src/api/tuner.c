@@ -92,7 +92,8 @@ void npi_tuner_nets(struct npi_tuner *t, const struct npi_net *det, const struct
     if (!pose) return;
     snprintf(t->variant_id[0], sizeof t->variant_id[0], "%s", pose->card.id);
     t->n_variants = 1;
-    for (const char *id = npi_smaller_net(pose->card.id); id && t->n_variants < NPI_TUNE_MAX_VARIANTS && npi_net_there(id, t->s.models_dir); id = npi_smaller_net(id))
+    const char *id = npi_smaller_net(pose->card.id);
+    for (; id && t->n_variants < NPI_TUNE_MAX_VARIANTS && npi_net_there(id, t->s.models_dir); id = npi_smaller_net(id))
         snprintf(t->variant_id[t->n_variants++], sizeof t->variant_id[0], "%s", id);
 }
 
@@ -131,10 +132,12 @@ void npi_tuner_tuning(const struct npi_tuner *t, struct npi_tuning *out) {
     c->start.variant = 0;
     c->n_sizes = 0;
     /* A detector that was named, or a size that was, stays as it is: only our own default is resized. */
-    for (size_t i = 0; in && !t->s.detector && c->detector_size.lo < c->detector_size.hi && i < sizeof sides / sizeof *sides; i++) c->sizes[c->n_sizes++] = sides[i];
+    const int resizes = in && !t->s.detector && c->detector_size.lo < c->detector_size.hi;
+    for (size_t i = 0; resizes && i < sizeof sides / sizeof *sides; i++) c->sizes[c->n_sizes++] = sides[i];
     if (!c->n_sizes) c->detector_size = (struct npi_range){ side, side };
     c->n_variants = t->n_variants > 0 ? t->n_variants : 1;
-    for (int i = 0; i < NPI_TUNE_MAX_VARIANTS; i++) c->variant_cost[i] = i ? c->variant_cost[i - 1] * .5 : 1; /* BlazePose full to lite .45, ConvNeXtPose S to XS .47 */
+    /* BlazePose full to lite .45, ConvNeXtPose S to XS .47: near enough until they are measured */
+    for (int i = 0; i < NPI_TUNE_MAX_VARIANTS; i++) c->variant_cost[i] = i ? c->variant_cost[i - 1] * .5 : 1;
     if (c->max_persons.hi > t->persons_room) c->max_persons.hi = t->persons_room;
     if (c->max_persons.lo > t->persons_room) c->max_persons.lo = t->persons_room;
     if (c->start.max_persons > t->persons_room) c->start.max_persons = t->persons_room;
@@ -210,9 +213,10 @@ int npi_tuner_adjust(struct npi_tuner *t, struct npi_pipe *p, const char *name, 
     pthread_mutex_lock(&t->lock);
     struct np_settings s = t->s;
     struct npi_preset preset;
-    if (change(t, &s, name, value, range) < 0)
-        r = *range ? npi_fail(err, NP_EINVAL, "%s: '%s' is not %s", name, value, range) : npi_fail(err, NP_EINVAL, "'%s' cannot be changed while running", name);
-    else r = npi_preset_resolve(&preset, &s, &t->hw, err);
+    if (change(t, &s, name, value, range) < 0) {
+        if (*range) r = npi_fail(err, NP_EINVAL, "%s: '%s' is not %s", name, value, range);
+        else r = npi_fail(err, NP_EINVAL, "'%s' cannot be changed while running", name);
+    } else r = npi_preset_resolve(&preset, &s, &t->hw, err);
     if (r >= 0) {
         if (!s.preset_file) npi_free((void *)(uintptr_t)t->s.preset_file);
         t->s = s;

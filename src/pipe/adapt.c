@@ -79,7 +79,8 @@ static void *open_main(void *opaque) {
         pthread_mutex_unlock(&p->lock);
         if (i < NPI_MAX_NETS) r = open_one(p, !side, i, side, variant, &e);
         else npi_fail(&e, r, "no room for more nets");
-        if (r < 0) npi_log(&p->p.log, NP_LOG_WARN, side ? "detector size %d is not to be had: %s" : "smaller pose net %d is not to be had: %s", side ? side : variant, e.message);
+        if (r < 0 && side) npi_log(&p->p.log, NP_LOG_WARN, "detector size %d is not to be had: %s", side, e.message);
+        if (r < 0 && !side) npi_log(&p->p.log, NP_LOG_WARN, "smaller pose net %d is not to be had: %s", variant, e.message);
         pthread_mutex_lock(&p->lock);
         if (r < 0) {
             give_up(p, side);

@@ -19,7 +19,8 @@ static void feed_tracker(struct npi_pipe *p, uint64_t seq) {
     for (; p->fed < to; p->fed++) {
         const struct npi_feed *const f = &p->feed[p->fed % (uint64_t)p->n_feeds];
         if (f->seq != p->fed) continue; /* overwritten: live mode, long ago */
-        for (int i = 0; i < f->n; i++) npi_tracker_set_pose(p->tracker, f->who[i].id, f->kpt + (size_t)i * NP_MAX_KEYPOINTS, f->who[i].n_kpt, f->t_ns);
+        for (int i = 0; i < f->n; i++)
+            npi_tracker_set_pose(p->tracker, f->who[i].id, f->kpt + (size_t)i * NP_MAX_KEYPOINTS, f->who[i].n_kpt, f->t_ns);
     }
 }
 
@@ -27,8 +28,10 @@ static int by_detection(struct npi_pipe *p, struct npi_slot *s) {
     struct npi_track_det d[NPI_TRACK_MAX_DETS] = { 0 };
     int ids[NPI_TRACK_MAX_DETS] = { 0 }, n = 0;
     const int found = s->n_found < NPI_TRACK_MAX_DETS ? s->n_found : NPI_TRACK_MAX_DETS;
-    for (int i = 0; i < found; i++)
-        d[i] = (struct npi_track_det){ s->person[i].box, s->person[i].score, s->person[i].n_keypoints ? s->person[i].keypoint : NULL, s->person[i].n_keypoints };
+    for (int i = 0; i < found; i++) {
+        const struct np_person *const q = &s->person[i];
+        d[i] = (struct npi_track_det){ q->box, q->score, q->n_keypoints ? q->keypoint : NULL, q->n_keypoints };
+    }
     /* The tracker is to know when pictures have no time, or the same: then they are no stream. */
     npi_tracker_update(p->tracker, d, found, p->p.mode == NP_MODE_LIVE ? s->t_ns : s->frame.pts_ns, ids);
     for (int i = 0; i < found; i++) { /* a box that no track took is not shown */

@@ -52,7 +52,8 @@ int npi_worker_persons(struct npi_worker *w, int i_net, const struct npi_affine 
     for (int i = 0; i < d->n && n < max; i++) {
         const struct npi_det *b = &d->det[i];
         struct np_box box = npi_affine_box(m, b->x0, b->y0, b->x1, b->y1);
-        if (card->task == NPI_TASK_DETECT && b->n_joints >= 2) { /* BlazePose's detector boxes faces; its points are the hips' centre and a circle about the body */
+        /* BlazePose's detector boxes faces; its points are the hips' centre and a circle about the body. */
+        if (card->task == NPI_TASK_DETECT && b->n_joints >= 2) {
             const float dx = b->joint[1].x - b->joint[0].x, dy = b->joint[1].y - b->joint[0].y, r = sqrtf(dx * dx + dy * dy);
             box = npi_affine_box(m, b->joint[0].x - r, b->joint[0].y - r, b->joint[0].x + r, b->joint[0].y + r);
         }

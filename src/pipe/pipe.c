@@ -61,14 +61,17 @@ static int open_memory(struct npi_pipe *p, struct np_error *err) {
     const int r = npi_smooth_parse(&spec, p->p.smooth, err);
     p->p.smooth = NULL; /* was borrowed */
     if (r < 0) return r;
-    if (npi_tracker_create(&p->tracker, &t, p->p.set) < 0 || npi_flip_create(&p->flip, p->p.set, p->n_memos) < 0 || npi_smoother_create(&p->smoother, &spec, p->n_memos) < 0 ||
-        npi_propagator_create(&p->propagator, p->n_memos, (float)((double)p->tuning.pose_timeout_ns * 1e-9)) < 0) return npi_fail(err, NP_ENOMEM, "out of memory for the tracker");
+    const float timeout_s = (float)((double)p->tuning.pose_timeout_ns * 1e-9);
+    if (npi_tracker_create(&p->tracker, &t, p->p.set) < 0 || npi_flip_create(&p->flip, p->p.set, p->n_memos) < 0 ||
+        npi_smoother_create(&p->smoother, &spec, p->n_memos) < 0 || npi_propagator_create(&p->propagator, p->n_memos, timeout_s) < 0)
+        return npi_fail(err, NP_ENOMEM, "out of memory for the tracker");
     return 0;
 }
 
 static int start_threads(struct npi_pipe *p, struct np_error *err) {
     for (int i = 0; i < p->n_lanes && p->p.mode != NP_MODE_SYNC; i++) {
-        if (pthread_create(&p->lane[i].thread, NULL, npi_lane_main, &p->lane[i])) return npi_fail(err, NP_ENOMEM, "cannot start thread %d of %d", i + 1, p->n_lanes);
+        if (pthread_create(&p->lane[i].thread, NULL, npi_lane_main, &p->lane[i]))
+            return npi_fail(err, NP_ENOMEM, "cannot start thread %d of %d", i + 1, p->n_lanes);
         p->n_threads = i + 1;
     }
     return 0;
@@ -156,8 +159,9 @@ void npi_pipe_stats(struct npi_pipe *p, struct np_stats *out) {
     pthread_mutex_unlock(&p->lock);
     backend_of(i_det ? &p->adapt.det[i_det] : p->p.det, out->backend_detector, &out->n_switches);
     backend_of(i_pose ? &p->adapt.pose[i_pose] : p->p.pose, out->backend_pose, &out->n_switches);
-    const struct npi_advice_params a = { .mode = p->p.mode, .adapting = t.adapt, .c = &t.c, .processors = p->meter.probe.n_cpus, .draws = out->stage[NP_STAGE_DRAW].runs > 0,
-                                         .variant_id = { p->p.pose ? p->p.pose->card.id : NULL, p->p.pose ? npi_smaller_net(p->p.pose->card.id) : NULL } };
+    const char *const id = p->p.pose ? p->p.pose->card.id : NULL;
+    const struct npi_advice_params a = { .mode = p->p.mode, .adapting = t.adapt, .c = &t.c, .processors = p->meter.probe.n_cpus,
+                                         .draws = out->stage[NP_STAGE_DRAW].runs > 0, .variant_id = { id, id ? npi_smaller_net(id) : NULL } };
     npi_advise(out, &a);
 }
 

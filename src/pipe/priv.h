@@ -51,7 +51,13 @@ struct npi_slot {
 enum npi_fate { NPI_FATE_NONE, NPI_FATE_INFER, NPI_FATE_FAILED, NPI_FATE_PROPAGATE };
 
 /* Poses of a frame that has come out, for the tracker. */
-struct npi_feed { uint64_t seq; int64_t t_ns; int n; struct { int id, n_kpt; struct np_box box; } who[NPI_MAX_PERSONS]; struct np_keypoint *kpt; /* [persons_room][NP_MAX_KEYPOINTS] */ };
+struct npi_feed {
+    uint64_t seq;
+    int64_t t_ns;
+    int n;
+    struct { int id, n_kpt; } who[NPI_MAX_PERSONS];
+    struct np_keypoint *kpt;           /* [persons_room][NP_MAX_KEYPOINTS] */
+};
 
 /* What is known of a person's poses, by id; the poses themselves are the propagator's. */
 struct npi_memo {

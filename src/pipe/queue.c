@@ -36,7 +36,8 @@ static void take_in(struct npi_pipe *p, const struct np_frame *f, int64_t sent_n
     struct npi_slot *const s = npi_slot_at(p, p->sent);
     struct np_person *const person = s->person;
     const int one_net = p->p.det && p->p.det->card.task == NPI_TASK_POSE_MULTI && !p->p.pose; /* its boxes come with joints: the rarer turn counts */
-    *s = (struct npi_slot){ .person = person, .frame = *f, .has_frame = 1, .knobs = p->knobs, .sent_ns = sent_ns, .pose_timeout_ns = p->tuning.pose_timeout_ns,
+    *s = (struct npi_slot){ .person = person, .frame = *f, .has_frame = 1, .knobs = p->knobs, .sent_ns = sent_ns,
+                            .pose_timeout_ns = p->tuning.pose_timeout_ns,
                             .max_delay_ms = p->p.mode == NP_MODE_LIVE ? (float)p->tuning.c.max_delay_ms : 0 };
     s->t_ns = picture_time(p, f, sent_ns);
     s->detect = !p->p.det || detector_due(p, s->t_ns);
@@ -51,7 +52,8 @@ static void take_in(struct npi_pipe *p, const struct np_frame *f, int64_t sent_n
     p->last_t_ns = s->t_ns;
     p->started = 1;
     if (s->frame.captured_ns <= 0) s->frame.captured_ns = sent_ns;
-    s->result = (struct np_result){ .index = f->index, .pts_ns = f->pts_ns, .persons = s->person, .set = p->p.set, .frame = p->p.keep_frames ? &s->frame : NULL };
+    s->result = (struct np_result){ .index = f->index, .pts_ns = f->pts_ns, .persons = s->person, .set = p->p.set,
+                                    .frame = p->p.keep_frames ? &s->frame : NULL };
     npi_frame_shown_size(f, &s->result.width, &s->result.height);
     s->ready_ns = npi_now_ns();
     s->det = p->adapt.det_now;

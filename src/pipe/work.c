@@ -137,7 +137,9 @@ static void pose_one(struct pose_run *run, struct npi_worker *w, struct np_pool 
     struct npi_slot *const s = run->t->s;
     const int i = s->todo[k];
     struct np_error e = { 0 };
-    int r = npi_pipe_fault(p, NP_STAGE_CROP) ? npi_fail(&e, NP_EINTERNAL, "the crop failed") : npi_pipe_fault(p, NP_STAGE_POSE) ? npi_fail(&e, NP_EINTERNAL, "the pose net failed") : 0;
+    int r = 0;
+    if (npi_pipe_fault(p, NP_STAGE_CROP)) r = npi_fail(&e, NP_EINTERNAL, "the crop failed");
+    else if (npi_pipe_fault(p, NP_STAGE_POSE)) r = npi_fail(&e, NP_EINTERNAL, "the pose net failed");
     w->crop_ns = w->net_ns = 0;
     if (r >= 0) r = npi_worker_pose(w, s->pose, &s->frame, p->p.pose_passes, pool, &s->person[i], &e);
     run->crop_ns[k] = w->crop_ns;

@@ -138,7 +138,8 @@ static void allocation_fails_on_the_way(void) {
             const struct np_frame f = frame(k);
             const int q = np_process(c, &f, &r, NULL);
             CHECK(q == 0, "%d", q);
-            if (q == 0 && k == 2) CHECK(r->n_persons == 3 && r->inferred, "allocation %d: %d people, inferred %d on the third frame", n, r->n_persons, r->inferred);
+            if (q == 0 && k == 2) CHECK(r->n_persons == 3 && r->inferred, "allocation %d: %d people, inferred %d on the third frame", n,
+                  r->n_persons, r->inferred);
             if (q == 0) np_result_release(c, &r);
         }
         const int met = atomic_load(&n_allocs) >= n;

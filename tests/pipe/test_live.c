@@ -7,7 +7,8 @@
 #include "fixture.h"
 
 /* A gate before the pose net: closed, it lets `passes` crops through. */
-static struct { pthread_mutex_t lock; pthread_cond_t changed; int open, passes, waiting; } gate = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 1, 0, 0 };
+static struct { pthread_mutex_t lock; pthread_cond_t changed; int open, passes, waiting; } gate = { PTHREAD_MUTEX_INITIALIZER,
+      PTHREAD_COND_INITIALIZER, 1, 0, 0 };
 
 static int at_gate(void *opaque, int stage) {
     (void)opaque;
@@ -86,9 +87,11 @@ static void newest_wins(void) {
     np_send_frame(c, NULL, NULL);
     CHECK((i = next(c)) == NP_EEND, "%lld", (long long)i);
     np_context_stats(c, &st);
-    CHECK(st.n_read == 10 && st.n_dropped == 8 && st.n_processed == 2 && st.n_displayed == 2, "read %lld, dropped %lld, processed %lld", (long long)st.n_read,
+    CHECK(st.n_read == 10 && st.n_dropped == 8 && st.n_processed == 2 && st.n_displayed == 2, "read %lld, dropped %lld, processed %lld",
+          (long long)st.n_read,
           (long long)st.n_dropped, (long long)st.n_processed);
-    CHECK(st.delay_max_ms > 0 && st.delay_p50_ms <= st.delay_p99_ms && st.delay_p99_ms <= st.delay_max_ms, "delays %f %f %f", st.delay_p50_ms, st.delay_p99_ms, st.delay_max_ms);
+    CHECK(st.delay_max_ms > 0 && st.delay_p50_ms <= st.delay_p99_ms && st.delay_p99_ms <= st.delay_max_ms, "delays %f %f %f", st.delay_p50_ms,
+          st.delay_p99_ms, st.delay_max_ms);
     np_close(&c);
     CHECK(atomic_load(&released) == 10, "%d released", atomic_load(&released));
 }
@@ -114,7 +117,8 @@ static void cheap_frames_pass(void) {
         CHECK(i == k, "%lld instead of %d", (long long)i, k);
     }
     np_context_stats(c, &st);
-    CHECK(st.n_dropped == 0 && st.n_propagated >= 2 && st.pose_hits > 0, "dropped %lld, propagated %lld, hits %lld", (long long)st.n_dropped, (long long)st.n_propagated,
+    CHECK(st.n_dropped == 0 && st.n_propagated >= 2 && st.pose_hits > 0, "dropped %lld, propagated %lld, hits %lld", (long long)st.n_dropped,
+          (long long)st.n_propagated,
           (long long)st.pose_hits);
     np_close(&c);
 }
@@ -141,7 +145,8 @@ static void slow_consumer(void) {
     }
     CHECK(last == COUNT - 1 && got >= 1 && got <= 4, "%d results, the last is %lld", got, (long long)last);
     np_context_stats(c, &st);
-    CHECK(st.n_processed == COUNT && st.n_displayed == got && st.n_dropped == COUNT - got, "processed %lld, shown %lld, dropped %lld", (long long)st.n_processed,
+    CHECK(st.n_processed == COUNT && st.n_displayed == got && st.n_dropped == COUNT - got, "processed %lld, shown %lld, dropped %lld",
+          (long long)st.n_processed,
           (long long)st.n_displayed, (long long)st.n_dropped);
     np_close(&c);
     CHECK(atomic_load(&released) == COUNT, "%d released", atomic_load(&released));
@@ -151,8 +156,10 @@ static void slow_consumer(void) {
 
 static atomic_int stop_adjusting;
 static void *adjuster(void *opaque) {
-    static const char *const what[][2] = { { "frame-skip", "2" }, { "detection-freq", "3" }, { "max-persons", "1" }, { "batch-size", "4" }, { "preset", "efficiency" },
-                                           { "frame-skip", "auto" }, { "adapt", "on" }, { "target-fps", "30" }, { "adapt", "off" }, { "max-persons", "auto" }, { "preset", "balanced" } };
+    static const char *const what[][2] = { { "frame-skip", "2" }, { "detection-freq", "3" }, { "max-persons", "1" }, { "batch-size", "4" },
+          { "preset", "efficiency" },
+                                           { "frame-skip", "auto" }, { "adapt", "on" }, { "target-fps", "30" }, { "adapt", "off" },
+                                                 { "max-persons", "auto" }, { "preset", "balanced" } };
     struct np_error e;
     for (unsigned k = 0; !atomic_load(&stop_adjusting); k++) {
         const int r = np_context_adjust(opaque, what[k % 11][0], what[k % 11][1], &e);
@@ -174,11 +181,14 @@ static void adjust(void) {
     s.max_persons = 0;
     struct np_context *c = open_with(&s);
     if (!c) return;
-    static const char *const bad[][2] = { { "frame-skip", "6" }, { "frame-skip", "x" }, { "max-persons", "0" }, { "max-persons", "900" }, { "preset", "fast" }, { "isa", "avx2" },
+    static const char *const bad[][2] = { { "frame-skip", "6" }, { "frame-skip", "x" }, { "max-persons", "0" }, { "max-persons", "900" },
+          { "preset", "fast" }, { "isa", "avx2" },
                                           { "target-fps", "-1" }, { "adapt", "perhaps" } };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        CHECK(np_context_adjust(c, bad[i][0], bad[i][1], &e) == NP_EINVAL && strstr(e.message, bad[i][0]), "%s=%s: %s", bad[i][0], bad[i][1], e.message);
-    CHECK(np_context_adjust(c, "adapt", "off", &e) == 0 && np_context_adjust(c, "frame-skip", "3", &e) == 0 && np_context_adjust(c, "max-persons", "2", &e) == 0, "%s", e.message);
+        CHECK(np_context_adjust(c, bad[i][0], bad[i][1], &e) == NP_EINVAL && strstr(e.message, bad[i][0]), "%s=%s: %s", bad[i][0], bad[i][1],
+              e.message);
+    CHECK(np_context_adjust(c, "adapt", "off", &e) == 0 && np_context_adjust(c, "frame-skip", "3", &e) == 0 && np_context_adjust(c, "max-persons",
+          "2", &e) == 0, "%s", e.message);
     np_context_stats(c, &st);
     CHECK(st.knobs.frame_skip == 3 && st.knobs.max_persons == 2, "skip %d, people %d", st.knobs.frame_skip, st.knobs.max_persons);
     send(c, 0);

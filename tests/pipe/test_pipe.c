@@ -93,7 +93,8 @@ static int stream(struct np_context *c, int n, uint64_t *out) {
 static void same_everywhere(void) {
     enum { N = 5 };
     static const struct { int mode, threads; const char *name; } runs[] = {
-        { NP_MODE_SYNC, 1, "sync 1" }, { NP_MODE_SYNC, 2, "sync 2" }, { NP_MODE_FILE, 1, "file 1" }, { NP_MODE_FILE, 2, "file 2" }, { NP_MODE_FILE, 4, "file 4" },
+        { NP_MODE_SYNC, 1, "sync 1" }, { NP_MODE_SYNC, 2, "sync 2" }, { NP_MODE_FILE, 1, "file 1" }, { NP_MODE_FILE, 2, "file 2" }, { NP_MODE_FILE,
+              4, "file 4" },
     };
     uint64_t first[N];
     for (size_t k = 0; k < sizeof runs / sizeof *runs; k++) {
@@ -149,7 +150,8 @@ static void live_newest_wins(void) {
     CHECK(r == NP_EEND, "%d", r);
     CHECK(last == N - 1, "the newest frame came out as %lld", (long long)last);
     np_context_stats(c, &st);
-    CHECK(st.n_read == N && got >= 1 && got + st.n_dropped == N && st.n_dropped > 0, "%d out, %lld dropped of %lld", got, (long long)st.n_dropped, (long long)st.n_read);
+    CHECK(st.n_read == N && got >= 1 && got + st.n_dropped == N && st.n_dropped > 0, "%d out, %lld dropped of %lld", got, (long long)st.n_dropped,
+          (long long)st.n_read);
     np_close(&c);
     CHECK(atomic_load(&released) == N, "%d released of %d", atomic_load(&released), N);
 }
@@ -173,7 +175,8 @@ static void bad_frames(void) {
     atomic_store(&released, 0);
     struct np_frame f = frame(0);
     f.width = 0;
-    CHECK(np_send_frame(c, &f, &e) == NP_EINVAL && atomic_load(&released) == 0, "a frame that was not taken stays the caller's: %d released", atomic_load(&released));
+    CHECK(np_send_frame(c, &f, &e) == NP_EINVAL && atomic_load(&released) == 0, "a frame that was not taken stays the caller's: %d released",
+          atomic_load(&released));
     CHECK(np_process(c, &f, &r, &e) == NP_EINVAL, "width 0 taken");
     f = frame(0);
     f.plane[0] = NULL;

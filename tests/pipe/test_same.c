@@ -18,19 +18,22 @@ static void look(void *opaque, const struct np_result *r) {
         const struct np_person *const p = &r->persons[i];
         CHECK(p->id > 0, "person without id");
         if (n % skip == 0) {
-            CHECK(p->pose_source == NP_POSE_INFERRED && p->age_frames == 0 && p->age_ms == 0, "frame %d: source %d, age %d", n, p->pose_source, p->age_frames);
+            CHECK(p->pose_source == NP_POSE_INFERRED && p->age_frames == 0 && p->age_ms == 0, "frame %d: source %d, age %d", n, p->pose_source,
+                  p->age_frames);
             continue;
         }
         CHECK(p->pose_source == NP_POSE_PROPAGATED, "frame %d: source %d", n, p->pose_source);
         CHECK(p->age_frames == n % skip, "frame %d: %d frames old", n, p->age_frames);
-        CHECK(p->age_ms > (float)p->age_frames * 16 && p->age_ms < (float)p->age_frames * 18, "frame %d: %f ms old at 60 frames/s", n, (double)p->age_ms);
+        CHECK(p->age_ms > (float)p->age_frames * 16 && p->age_ms < (float)p->age_frames * 18, "frame %d: %f ms old at 60 frames/s", n,
+              (double)p->age_ms);
         CHECK(p->n_keypoints == r->set->n, "%d joints", p->n_keypoints);
     }
 }
 
 int main(int argc, char **argv) {
     static const struct { int skip, freq; const char *smooth; } how[] = { { 1, 1, "none" }, { 2, 3, "one-euro" }, { 3, 1, "one-euro" } };
-    static const struct { int mode, threads, batch; } on[] = { { NP_MODE_SYNC, 1, 1 }, { NP_MODE_SYNC, 2, 4 }, { NP_MODE_FILE, 1, 8 }, { NP_MODE_FILE, 2, 2 }, { NP_MODE_FILE, 3, 1 } };
+    static const struct { int mode, threads, batch; } on[] = { { NP_MODE_SYNC, 1, 1 }, { NP_MODE_SYNC, 2, 4 }, { NP_MODE_FILE, 1, 8 },
+          { NP_MODE_FILE, 2, 2 }, { NP_MODE_FILE, 3, 1 } };
     const int skip = open_clip(argc > 1 ? argv[1] : "", "p2s_multi_cam01.mp4", N);
     if (skip) return skip;
     for (size_t h = 0; h < sizeof how / sizeof *how; h++) {
@@ -50,7 +53,8 @@ int main(int argc, char **argv) {
             CHECK(atomic_load(&released) == N, "%d frames released of %d", atomic_load(&released), N);
             np_close(&c);
             if (k == 0) first = w;
-            CHECK(!memcmp(first.digest, w.digest, sizeof w.digest), "skip %d, detection every %d, smooth %s: mode %d with %d threads, batch %d differs", s.frame_skip,
+            CHECK(!memcmp(first.digest, w.digest, sizeof w.digest),
+                  "skip %d, detection every %d, smooth %s: mode %d with %d threads, batch %d differs", s.frame_skip,
                   s.detection_freq, s.smooth, s.mode, s.threads, s.batch_size);
         }
     }
