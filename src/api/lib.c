@@ -25,6 +25,7 @@ struct np_context {
     struct npi_still *still;    /* opened when it is first asked for */
     struct np_context_info info;
     struct npi_tuner tuner;
+    char smooth[64];
     char asked[256];
     struct kept { struct kept *next; char text[]; } *kept;
     pthread_mutex_t lock;       /* of kept */
@@ -138,7 +139,8 @@ int np_open(struct np_context **out, const struct np_settings *s, struct np_erro
     i->bbox_thr = thr(s->bbox_thr, c->has_det ? d->bbox_thr : 0);
     i->nms_thr = thr(s->nms_thr, c->has_det ? d->nms_thr : 1);
     i->kpt_thr = thr(s->kpt_thr, p->kpt_thr);
-    i->smooth = c->tuner.preset.smooth;
+    snprintf(c->smooth, sizeof c->smooth, "%s", c->tuner.preset.smooth);
+    i->smooth = c->smooth;
     if (c->has_det) {
         i->detector_width = c->det.in.width;
         i->detector_height = c->det.in.height;

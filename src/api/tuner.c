@@ -107,10 +107,12 @@ void npi_tuner_wish(const struct npi_tuner *t, struct npi_wish *out) {
 }
 
 int npi_tuner_open_net(void *tuner, int side, int variant, struct npi_net *out, struct np_error *err) {
-    const struct npi_tuner *const t = tuner;
+    struct npi_tuner *const t = tuner;
     const struct np_settings *const s = &t->s;
     struct npi_wish w;
+    pthread_mutex_lock(&t->lock); /* of the preset; what else is read here never changes */
     npi_tuner_wish(t, &w);
+    pthread_mutex_unlock(&t->lock);
     if (side) return npi_net_open_on(out, s->detector ? s->detector : NPI_DEFAULT_DETECTOR, s->models_dir, s->isa, side, 1, &w, &s->logger, err);
     return npi_net_open_on(out, t->variant_id[variant], s->models_dir, s->isa, 0, 0, &w, &s->logger, err);
 }
@@ -206,6 +208,20 @@ static int change(struct npi_tuner *t, struct np_settings *s, const char *name, 
     return -1;
 }
 
+/* Only what `change` may change: the rest is read by the thread that opens nets. */
+static void take(struct np_settings *to, const struct np_settings *from) {
+    if (!from->preset_file) npi_free((void *)(uintptr_t)to->preset_file);
+    to->preset_file = from->preset_file;
+    to->preset = from->preset;
+    to->frame_skip = from->frame_skip;
+    to->detection_freq = from->detection_freq;
+    to->batch_size = from->batch_size;
+    to->max_persons = from->max_persons;
+    to->target_fps = from->target_fps;
+    to->max_delay_ms = from->max_delay_ms;
+    to->adapt = from->adapt;
+}
+
 int npi_tuner_adjust(struct npi_tuner *t, struct npi_pipe *p, const char *name, const char *value, struct np_error *err) {
     struct npi_tuning tuning;
     char range[64];
@@ -218,8 +234,7 @@ int npi_tuner_adjust(struct npi_tuner *t, struct npi_pipe *p, const char *name, 
         else r = npi_fail(err, NP_EINVAL, "'%s' cannot be changed while running", name);
     } else r = npi_preset_resolve(&preset, &s, &t->hw, err);
     if (r >= 0) {
-        if (!s.preset_file) npi_free((void *)(uintptr_t)t->s.preset_file);
-        t->s = s;
+        take(&t->s, &s);
         t->preset = preset;
         npi_tuner_tuning(t, &tuning);
         npi_pipe_retune(p, &tuning);
