@@ -67,7 +67,7 @@ int npi_flip_create(struct npi_flip **out, const struct np_keypoint_set *set, in
     struct npi_flip *f = npi_alloc(sizeof *f);
     if (!f) return NP_ENOMEM;
     f->set = set;
-    for (int i = 0; i < set->n; i++) f->group[i] = (unsigned char)group_of(set->names[i]);
+    for (int i = 0; set && i < set->n; i++) f->group[i] = (unsigned char)group_of(set->names[i]);
     f->n = max_persons < 1 ? 1 : max_persons;
     f->key = npi_alloc(sizeof *f->key * (size_t)f->n);
     f->state = npi_alloc(sizeof *f->state * (size_t)f->n);
