@@ -60,7 +60,7 @@ const struct opt_def cmd_run_opts[] = {
     { "max-delay", 0, OPT_FLOAT, NULL, 0, 60000, NULL, "MS", "live: delay to hold from capture to result; 0: none", NULL },
     { "adapt", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "live: adapt what was not set to the load (presets say whether)", NULL },
     { "auto-tune", 0, OPT_CHOICE, "off", 0, 0, "off|propose|apply", NULL, "follow the advice of --stats: say it, or try it and remember what gained", NULL },
-    { "smooth", 0, OPT_STRING, NULL, 0, 0, NULL, "NAME", "none, one-euro[:min_cutoff,beta,d_cutoff], zero-lag[:cutoff] (files, joints only)", NULL },
+    { "smooth", 0, OPT_STRING, NULL, 0, 0, NULL, "NAME", "none, one-euro[:min_cutoff,beta,d_cutoff], zero-lag[:cutoff] (not live)", NULL },
     { "max-persons", 0, OPT_INT, NULL, 1, 64, NULL, "N", "people a frame at most", NULL },
     { "bbox-thr", 0, OPT_FLOAT, NULL, 0, 1, NULL, "X", "detections below are dropped", NULL },
     { "nms-thr", 0, OPT_FLOAT, NULL, 0, 1, NULL, "X", "overlap above which the weaker box is dropped", NULL },
@@ -100,7 +100,7 @@ struct run {
     struct np_context_info info;
     struct reader reader;
     struct outputs *outputs;
-    struct hindsight *hindsight;           /* zero-lag smoothing: results are written at the end; NULL: none */
+    struct hindsight *hindsight;           /* --smooth zero-lag: results are written a little later; NULL: at once */
     struct stats stats;
     struct np_stats now;                   /* of the library, at the end; in live mode looked at now and then */
     struct views views;
@@ -307,35 +307,48 @@ static int open_views(struct run *run, struct np_error *err) {
     return views_open(&run->views, &p, err);
 }
 
-static void handle(struct run *run, const struct np_result *r, struct npi_pic *pic) {
+static void write_out(struct run *run, const struct np_result *r, struct npi_pic *pic) {
     char text[64];
     struct stats *const s = &run->stats;
-    stats_result(s, r);
     const int show = opt_bool(&run->o, "show-fps");
     if (show) snprintf(text, sizeof text, "%.1f FPS", stats_fps(s, s->n_processed, npi_io_now_ns()));
     struct npi_gap gap;
     if (npi_source_gap(run->source, r->index, &gap)) outputs_gap(run->outputs, &gap);
     /* Nothing left that could be written: going on would only burn time. */
-    if (run->hindsight) {
-        struct np_error e;
-        if (hindsight_keep(run->hindsight, r, pic->name, &e) < 0) {
-            tool_say("%s", e.message);
-            atomic_store(&stop_flag, STOP_OURSELVES);
-        }
-    } else if (outputs_frame(run->outputs, r, pic, show ? text : NULL) == 0) atomic_store(&stop_flag, STOP_OURSELVES);
+    if (outputs_frame(run->outputs, r, pic, show ? text : NULL) == 0) atomic_store(&stop_flag, STOP_OURSELVES);
     views_result(&run->views, r, pic);
+}
+
+/* Writes what has waited long enough; flush: all. 0 or an error. */
+static int write_smoothed(struct run *run, int flush, struct np_error *err) {
+    const struct np_result *r;
+    struct npi_pic *pic;
+    int e;
+    while ((e = hindsight_take(run->hindsight, flush, &r, &pic, err)) == 0) {
+        write_out(run, r, pic);
+        npi_pic_unref(pic);
+    }
+    return e == NP_EAGAIN || e == NP_EEND ? 0 : e;
+}
+
+static int handle(struct run *run, const struct np_result *r, struct npi_pic *pic, struct np_error *err) {
+    int e = 0;
+    stats_result(&run->stats, r);
+    if (!run->hindsight) write_out(run, r, pic);
+    else if ((e = hindsight_keep(run->hindsight, r, pic, err)) == 0) e = write_smoothed(run, 0, err);
     autotune_tick(&run->tuner, npi_io_now_ns());
-    if (run->tty) progress_line(s, stderr);
+    if (run->tty) progress_line(&run->stats, stderr);
+    return e;
 }
 
 /* One result, if there is one: 0, NP_EAGAIN, NP_EEND or an error. */
 static int get_one(struct run *run, int timeout_ms, struct np_error *err) {
     const struct np_result *r = NULL;
-    const int e = np_wait_result(run->ctx, timeout_ms, &r, err);
+    int e = np_wait_result(run->ctx, timeout_ms, &r, err);
     if (e < 0) return e;
-    handle(run, r, r->frame->opaque);
+    e = handle(run, r, r->frame->opaque, err);
     np_result_release(run->ctx, &r);
-    return 0;
+    return e;
 }
 
 /* File mode: as many frames in flight as the library takes. */
@@ -354,11 +367,11 @@ static int send_async(struct run *run, struct npi_pic *pic, struct np_error *err
 
 static int send_sync(struct run *run, struct npi_pic *pic, struct np_error *err) {
     const struct np_result *r = NULL;
-    const int e = np_process(run->ctx, &pic->f, &r, err);
+    int e = np_process(run->ctx, &pic->f, &r, err);
     if (e < 0) return e;
-    handle(run, r, pic);
+    e = handle(run, r, pic, err);
     np_result_release(run->ctx, &r);
-    return 0;
+    return e;
 }
 
 /* Live mode, on the reader's thread: the library takes every frame at once. */
@@ -392,25 +405,12 @@ static int loop(struct run *run, struct np_error *err) {
     int last;
     np_send_frame(run->ctx, NULL, NULL); /* what is inside comes out, also after Ctrl-C or an error */
     while ((last = get_one(run, 0, &e)) == 0) {}
-    if (r == 0 && last == NP_EBACKEND) { /* --strict, and a runtime failed on the last frames */
+    if (run->hindsight && (last == NP_EEND || last == NP_EAGAIN)) last = write_smoothed(run, 1, &e);
+    if (r == 0 && last < 0 && last != NP_EEND && last != NP_EAGAIN) { /* --strict, and a runtime failed on the last frames; memory ran out */
         *err = e;
         r = last;
     }
     return r;
-}
-
-/* Zero-lag smoothing looks forward, too: nothing can be shown or drawn before the clip has ended. 0 or an exit code. */
-static int open_hindsight(struct run *run) {
-    struct np_error e;
-    float hz = 0;
-    const struct opts *const o = &run->o;
-    const int kind = np_smooth_kind(run->info.smooth, &hz, &e);
-    if (kind < 0) return tool_fail(EXIT_USAGE, &e);
-    if (kind != 2) return 0;
-    if (run->live) return usage("--smooth %s looks forward: not with a live input, where one-euro is for", "zero-lag");
-    if (opt_str(o, "save-video") || opt_str(o, "save-images") || run->view != VIEW_NONE)
-        return usage("--smooth %s knows the joints when the clip has ended: for --save-json and --out, not for pictures and views", "zero-lag");
-    return hindsight_open(&run->hindsight, hz, &e) < 0 ? tool_fail(EXIT_RUNTIME, &e) : 0;
 }
 
 static void summarize(struct run *run, int interrupted, int n_failed) {
@@ -442,8 +442,6 @@ static int work(struct run *run) {
     run->stats.start_ns = npi_io_now_ns();
     run->stats.n_total = run->source->info.n_frames;
     r = loop(run, &e);
-    struct np_error late;
-    if (run->hindsight && hindsight_write(run->hindsight, run->outputs, &late) < 0) tool_say("%s", late.message);
     if (run->tty) progress_clear(stderr);
     const int interrupted = atomic_load(&stop_flag) > 0;
     if (!interrupted) atomic_store(&stop_flag, STOP_OURSELVES); /* ends a blocking read; nothing when the source is at its end */
@@ -494,7 +492,8 @@ static int run_it(struct run *run) {
     if (!strcmp(opt_str(o, "view"), "auto") && run->live && run->source->info.live && !run->quiet && views_window_possible()) run->view = VIEW_WINDOW;
     open_tuner(run);
     if ((r = open_context(run, &e)) < 0) return tool_fail(tool_exit_code(r), &e);
-    if ((r = open_hindsight(run))) return r;
+    const int pictures = opt_str(o, "save-video") || opt_str(o, "save-images") || run->view != VIEW_NONE;
+    if ((r = hindsight_open(&run->hindsight, run->info.smooth, &run->source->info, pictures, &e)) < 0) return tool_fail(tool_exit_code(r), &e);
     if ((r = open_outputs(run, &e)) < 0 || (r = open_views(run, &e)) < 0) return tool_fail(r == NP_EINTR ? EXIT_INTERRUPTED : EXIT_RUNTIME, &e);
     return work(run);
 }

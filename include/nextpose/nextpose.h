@@ -26,6 +26,7 @@
 #include "nextpose/hardware.h"
 #include "nextpose/runtimes.h"
 #include "nextpose/settings.h"
+#include "nextpose/smooth.h"
 #include "nextpose/stats.h"
 #include "nextpose/types.h"
 #include "nextpose/version.h"
@@ -80,17 +81,11 @@ struct np_context_info {
     int max_persons;
     int detector_width, detector_height;   /* of the net input; 0 without detector */
     float bbox_thr, nms_thr, kpt_thr;      /* in force */
-    const char *smooth;                    /* likewise, as np_settings.smooth; "zero-lag" is left to the caller */
+    const char *smooth;                    /* likewise, as np_settings.smooth; "zero-lag…" is left to the caller: smooth.h */
     const struct np_keypoint_set *set;
     size_t weights_bytes, arena_bytes;     /* packed weights (shared), activations (all sessions) */
 };
 NP_API void np_context_info(const struct np_context *c, struct np_context_info *out);
-
-/* What a smoothing spec (np_settings.smooth) asks for: 0 none, 1 one-euro, 2 zero-lag, whose cut-off goes to *cutoff_hz; NP_EINVAL with a line. */
-NP_API int np_smooth_kind(const char *spec, float *cutoff_hz, struct np_error *err);
-/* Smooths one person's stored track without lag, forward and backward, in place: kpt [n][n_kpt] at strictly increasing times t_ns [n]. Gaps of more than
- * half a second separate. Any thread. */
-NP_API int np_smooth_track(const int64_t *t_ns, struct np_keypoint *kpt, int n, int n_kpt, float cutoff_hz, struct np_error *err);
 
 /* Keypoint sets known by name, in order of i; NULL past the end. */
 NP_API const struct np_keypoint_set *np_keypoint_set_at(int i);

@@ -52,7 +52,8 @@ struct np_settings {
     float target_fps;        /* rate to hold in live mode; < 0: preset; 0: none */
     float max_delay_ms;      /* capture to result, live mode; < 0: preset; 0: none */
     int adapt;               /* 1: the controller moves what was left to it (live mode); 0: nothing moves; < 0: preset */
-    const char *smooth;      /* "none", "one-euro[:min_cutoff,beta,d_cutoff]", "zero-lag" (files: done by the caller); NULL: preset */
+    const char *smooth;      /* "none", "one-euro[:min_cutoff,beta,d_cutoff]", "zero-lag[:cutoff]" (not live; the joints come out
+                                unsmoothed, for smooth.h); NULL: preset */
     const char *preset_file; /* a preset of the user's own (docs/presets.md); NULL: the built-in one of `preset` */
     const char *precision;   /* "auto", "fp32", "int8"; NULL: auto */
     const char *device;      /* of foreign runtimes: "cpu", "gpu", "auto", or what the runtime calls it ("cuda"); NULL: cpu */

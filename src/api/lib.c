@@ -131,6 +131,10 @@ int np_open(struct np_context **out, const struct np_settings *s, struct np_erro
     snprintf(c->asked, sizeof c->asked, "%s", s->backend && *s->backend ? s->backend : "auto");
     if ((r = npi_tuner_open(&c->tuner, s, err)) < 0 || (r = np_runtime_check(s->runtime_search, s->backend && *s->backend ? s->backend : "auto", err)) < 0 || (r = open_nets(c, s, s->isa, err)) < 0) goto fail;
 
+    if (s->mode == NP_MODE_LIVE && !strncmp(c->tuner.preset.smooth, "zero-lag", 8)) {
+        r = npi_fail(err, NP_EINVAL, "smooth: zero-lag looks ahead, which live mode cannot wait for: use one-euro or none");
+        goto fail;
+    }
     say_fallback(c);
     struct np_context_info *const i = &c->info;
     const struct npi_card *d = &c->det.card, *p = c->has_pose ? &c->pose.card : d;

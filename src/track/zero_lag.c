@@ -73,7 +73,7 @@ int npi_zero_lag(const int64_t *t_ns, struct np_keypoint *kpt, int n, int n_kpt,
     static const size_t coord[] = { offsetof(struct np_keypoint, x), offsetof(struct np_keypoint, y), offsetof(struct np_keypoint, z),
                                     offsetof(struct np_keypoint, wx), offsetof(struct np_keypoint, wy), offsetof(struct np_keypoint, wz) };
     if (!(cutoff_hz > 0) || !isfinite(cutoff_hz)) return npi_fail(err, NP_EINVAL, "zero-lag: a cut-off of %g Hz is not above 0", (double)cutoff_hz);
-    double usual = 0; /* the step, without the gaps */
+    double usual = 0; /* step, without the gaps */
     int steps = 0;
     for (int i = 1; i < n; i++) {
         const double dt = (double)(t_ns[i] - t_ns[i - 1]) * 1e-9;
@@ -83,12 +83,22 @@ int npi_zero_lag(const int64_t *t_ns, struct np_keypoint *kpt, int n, int n_kpt,
         steps++;
     }
     if (!steps) return 0;
+    usual /= steps;
+    double frames = 0; /* a few frames in which the person was hidden are no frame rate: the mean of those near the mean */
+    steps = 0;
+    for (int i = 1; i < n; i++) {
+        const double dt = (double)(t_ns[i] - t_ns[i - 1]) * 1e-9;
+        if (dt > (double)max_gap_s || dt > 1.5 * usual) continue;
+        frames += dt;
+        steps++;
+    }
+    usual = frames / steps;
     struct step *const step = npi_alloc(sizeof *step * (size_t)n);
     if (!step) return npi_fail(err, NP_ENOMEM, "out of memory to smooth %d poses", n);
     const double w = 6.283185307179586 * (double)cutoff_hz;
     for (int j = 0; j < n_kpt; j++)
         for (size_t c = 0; c < sizeof coord / sizeof *coord; c++)
-            smooth(t_ns, kpt + j, n, n_kpt, coord[c], w * w * w * w * usual / steps, (double)max_gap_s, step);
+            smooth(t_ns, kpt + j, n, n_kpt, coord[c], w * w * w * w * usual, (double)max_gap_s, step);
     npi_free(step);
     return 0;
 }
