@@ -128,6 +128,7 @@ static int turn_outputs(struct npi_export *x, struct npi_graph *g, struct np_err
 int npi_export_graph(struct npi_export *out, struct npi_graph *g, const struct npi_export_opts *o, struct np_error *err) {
     const int tflite = o->format == NPI_FORMAT_TFLITE;
     struct npi_export x = { 0 };
+    if (g->n_outputs < 1) return npi_fail(err, NP_EFORMAT, "%s: it has no outputs, so there is nothing to write", g->path);
     int r = settle_inputs(g, err);
     if (r >= 0 && tflite && !o->keep_io_layout && (r = turn_inputs(&x, g, err)) >= 0) r = turn_outputs(&x, g, err);
     if (r >= 0) r = tflite ? npi_lower_tflite(g, err) : npi_lower_onnx(g, err);
