@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "convert_config.h"
+#include "convert_int8.h"
 #include "tool.h"
 
 static const struct opt_def convert_opts[] = {
@@ -16,6 +17,10 @@ static const struct opt_def convert_opts[] = {
     { "shape", 0, OPT_STRING, NULL, 0, 0, NULL, "N,…", "another shape of the (first) input; -1: as in the file", NULL },
     { "card", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "model card of OUT (default: that of IN)", NULL },
     { "config", 0, OPT_STRING, NULL, 0, 0, "own", "FILE", "settings of the net and of single layers: [convert], [layer NAME]", NULL },
+    { "calibrate", 'c', OPT_STRING, NULL, 0, 0, NULL, "CLIP|DIR", "int8, auto: pictures that the net is run on to find its ranges (more of this: nextpose quantize)", "8 bits" },
+    { "max-error", 0, OPT_FLOAT, "10", 0, 100, NULL, "X", "auto: int8 when it moves the outputs by at most X per cent, on inputs held out", NULL },
+    { "detector", 'd', OPT_STRING, NULL, 0, 0, NULL, "NAME", "whose boxes a pose net's crops are cut by (default: the default detector); none: whole pictures", NULL },
+    { "models-dir", 0, OPT_STRING, NULL, 0, 0, NULL, "DIR", "where models are looked for first", NULL },
     { "check", 0, OPT_BOOL, "yes", 0, 0, NULL, NULL, "do not read OUT back and run it beside IN", "How" },
     { "log-level", 0, OPT_CHOICE, "warn", 0, 0, "error|warn|info|debug", NULL, "what is told on stderr", NULL },
     { "quiet", 'q', OPT_BOOL, NULL, 0, 0, NULL, NULL, "errors only", NULL },
@@ -68,6 +73,45 @@ static void report(const char *out, const struct np_convert_report *rep) {
     }
 }
 
+static int usage(const char *text, const char *arg) {
+    tool_say(text, arg);
+    return EXIT_USAGE;
+}
+
+/* With pictures: strategy int8, or auto if the error is small enough. Exit code when that was it; -1: go on without, `why` says why not. */
+static int with_pictures(const struct opts *o, const struct convert_config *config, const struct np_convert_params *p, char *why, size_t size) {
+    struct convert_int8 x = { 0 };
+    struct np_error e = { 0 };
+    struct np_settings s;
+    char dirs[8192];
+    const char *const clip = opt_str(o, "calibrate");
+    const double most = opt_float(o, "max-error") / 100;
+    if (p->strategy != NP_STRATEGY_INT8 && p->strategy != NP_STRATEGY_AUTO) return usage("--calibrate belongs to the strategies int8 and auto, and this is %s", opt_str(o, "strategy"));
+    if (p->format != NP_FORMAT_BY_NAME || p->io_layout != NP_IO_LAYOUT_AUTO || p->rank || p->card)
+        return usage("--format, --io-layout, --shape and --card do not go together with %s: convert first, then calibrate the result", "--calibrate");
+    np_settings_default(&s);
+    tool_models_dirs(dirs, sizeof dirs, opt_str(o, "models-dir"));
+    s.models_dir = dirs;
+    s.detector = opt_str(o, "detector");
+    s.logger = p->logger;
+    int code = -1, r = convert_int8_open(&x, o->rest[0], clip, config, &s, stop, &e);
+    const int accept = r >= 0 && (p->strategy == NP_STRATEGY_INT8 || x.rep.error <= most);
+    if (accept) r = convert_int8_write(&x, o->rest[1], &e);
+    if (r < 0) code = r == NP_EINTR ? tool_fail(EXIT_INTERRUPTED, &e) : tool_fail(r == NP_EIO ? EXIT_RUNTIME : tool_exit_code(r), &e);
+    else if (!accept) snprintf(why, size, "int8 would move the outputs by %.1f %% on inputs held out, more than %.1f %% (nextpose quantize can keep single layers in float). ", 100 * x.rep.error, 100 * most);
+    else {
+        code = EXIT_OK;
+        if (!opt_bool(o, "quiet")) {
+            printf("wrote    %s\nstrategy int8%s\n", o->rest[1], p->strategy == NP_STRATEGY_AUTO ? ": the smallest and fastest, and the error is small enough" : "");
+            printf("error    %.2f %% of the worst output on inputs held out, cosine %.5f (%d samples)\n", 100 * x.rep.error, x.rep.cosine, x.rep.n_samples);
+            printf("layers   %d of %d convolutions in int8\n", x.rep.n_int8_convs, x.rep.n_convs);
+            printf("size     %.2f MB, was %.2f MB\n", (double)x.rep.bytes_out * 1e-6, (double)x.rep.bytes_in * 1e-6);
+        }
+    }
+    convert_int8_close(&x);
+    return code;
+}
+
 static int convert(struct opts *o) {
     static struct convert_config config;
     static struct np_convert_rule rule[CONVERT_RULES];
@@ -88,8 +132,8 @@ static int convert(struct opts *o) {
     p.stop = stop;
     for (int i = 0; i < config.n_layers; i++) {
         const struct convert_layer *l = &config.layer[i];
-        if (l->has_range) {
-            tool_say("%s: [layer %s] range: ranges belong to int8, and this is strategy %s", path, l->pattern, opt_str(o, "strategy"));
+        if (l->has_range && !opt_str(o, "calibrate")) {
+            tool_say("%s: [layer %s] range: ranges belong to int8 with --calibrate, and this is strategy %s without", path, l->pattern, opt_str(o, "strategy"));
             return EXIT_USAGE;
         }
         rule[p.n_rules++] = (struct np_convert_rule){ .pattern = l->pattern, .precision = l->precision, .per_tensor = l->per_tensor };
@@ -98,10 +142,18 @@ static int convert(struct opts *o) {
     const struct sigaction a = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
     sigaction(SIGINT, &a, NULL);
     sigaction(SIGTERM, &a, NULL);
+    char why[300] = "";
+    if (opt_str(o, "calibrate")) {
+        const int code = with_pictures(o, &config, &p, why, sizeof why);
+        if (code >= 0) return code;
+    }
     const int r = np_convert(o->rest[0], o->rest[1], &p, &rep, &e);
     if (r == NP_EINTR) return tool_fail(EXIT_INTERRUPTED, &e);
     if (r < 0) return tool_fail(r == NP_EINVAL ? EXIT_USAGE : r == NP_EIO ? EXIT_RUNTIME : tool_exit_code(r), &e);
-    if (!opt_bool(o, "quiet")) report(o->rest[1], &rep);
+    if (!opt_bool(o, "quiet")) {
+        if (*why) printf("int8     no: %s\n", why);
+        report(o->rest[1], &rep);
+    }
     return EXIT_OK;
 }
 

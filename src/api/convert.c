@@ -133,7 +133,7 @@ static int choose(struct job *j, int *strategy) {
         return 0;
     }
     if (j->rep.difference >= 0 && j->rep.difference <= F16_DIFFERENCE) {
-        snprintf(why, size, "half the size for an output difference of %.1e on a test picture; %s widens the weights when it loads and computes in 32 bits. int8 would be smaller and faster: it needs --calibrate",
+        snprintf(why, size, "half the size for an output difference of %.1e on a test picture; %s widens the weights when it loads and computes in 32 bits.",
                  j->rep.difference, runtime);
         return 0;
     }

@@ -67,6 +67,20 @@ printf '[layer *]\nrange = -1:6\n' >"$T/c.ini"
 expect 2 "ranges belong to int8" "$NP" convert --config "$T/c.ini" --strategy fp32 "$T/pose.tflite" "$T/no.tflite"
 [ ! -e "$T/no.tflite" ] || fail "a refused conversion left a file"
 
+# int8 by pictures; auto measures and says why not
+if [ -d "$CLIPS/photos" ]; then
+    mkdir "$T/photos" && cp "$CLIPS"/photos/pifpaf_000000081988.jpg "$CLIPS"/photos/mmpose_000000000785.jpg "$T/photos"
+    cal="--calibrate $T/photos --detector none --models-dir $MODELS"
+    expect 0 "" "$NP" convert $cal --strategy int8 "$T/pose.tflite" "$T/q8.tflite"
+    grep -qE "^layers   [1-9][0-9]* of [0-9]* convolutions in int8" "$T/stdout" || fail "int8 made no layer int8"
+    [ "$(size q8)" -lt $(($(size fp32) * 4 / 10)) ] || fail "int8 is not near a quarter of fp32"
+    expect 0 "" "$NP" convert $cal --max-error 0 "$T/pose.tflite" "$T/auto8.tflite"
+    grep -q "^int8     no: int8 would move" "$T/stdout" || fail "auto does not say why it is not int8"
+    expect 2 "belongs to the strategies" "$NP" convert $cal --strategy fp16 "$T/pose.tflite" "$T/no.tflite"
+    printf '[layer *]\nper-channel = no\n' >"$T/c.ini"
+    expect 2 "always has a scale a channel" "$NP" convert $cal --strategy int8 --config "$T/c.ini" "$T/pose.tflite" "$T/no.tflite"
+fi
+
 # bad input, one line each, nothing left behind
 expect 3 "calibrate" "$NP" convert --strategy int8 "$T/pose.tflite" "$T/no.tflite"
 expect 2 "no format" "$NP" convert "$T/pose.tflite" "$T/no.model"
