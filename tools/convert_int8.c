@@ -56,7 +56,13 @@ int convert_int8_open(struct convert_int8 *x, const char *in, const char *clip, 
     return np_quantizer_measure(x->q, &x->rep, err);
 }
 
-int convert_int8_write(struct convert_int8 *x, const char *out, struct np_error *err) { return np_quantizer_write(x->q, out, &x->rep, err); }
+int convert_int8_write(struct convert_int8 *x, const char *out, struct np_error *err) {
+    const double error = x->rep.error, cosine = x->rep.cosine; /* writing measures nothing */
+    const int r = np_quantizer_write(x->q, out, &x->rep, err);
+    x->rep.error = error;
+    x->rep.cosine = cosine;
+    return r;
+}
 
 void convert_int8_close(struct convert_int8 *x) {
     np_quantizer_close(&x->q);
