@@ -39,7 +39,7 @@ def run(case, faults, *flags, source=None, backend="fault"):
         f.writelines(f"{k}={v}\n" for k, v in faults.items())
     out = f"{folder}/out.jsonl"
     argv = [nextpose, "run", "-i", source or short, "--detector", "none", "--model", path, "--backend", backend, "--plugins", plugins, "--save-json", out,
-            "--cache-dir", f"{tmp}/cache", "--threads", "1", "--json-summary", *flags]
+            "--cache-dir", f"{tmp}/cache", "--threads", "1", "--smooth", "none", "--json-summary", *flags]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=300)
     frames = []
     if os.path.exists(out):
