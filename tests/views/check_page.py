@@ -94,8 +94,9 @@ def check_run(nextpose, shared, clip, people, folder, env):
         b.until(f"nextpose.pictures >= 5 && nextpose.shot.persons.length >= {people}")
         j = b.eval("(() => {for (const id of ['show-boxes', 'show-ids']) document.getElementById(id).checked = false; return true})()") and None
         b.until("(n => nextpose.pictures > n)(window.n0 = window.n0 || nextpose.pictures)")  # one drawn without boxes
-        j = b.eval(JOINTS)
-        assert j["n"] >= 10 * people and j["hit"] >= 0.8 * j["n"], (j["n"], j["hit"])  # joints close together cover one another
+        # A picture with people on it: on a busy machine some have none, because their poses are too old to be shown.
+        j = b.until(f"(j => j.n >= {10 * people} ? j : null)({JOINTS})")
+        assert j["hit"] >= 0.8 * j["n"], (j["n"], j["hit"])  # joints close together cover one another
         # Settings of the run itself, and numbers that come from it.
         b.eval("adjust('preset', 'quality')")
         b.until("nextpose.stats && nextpose.stats.preset === 'quality'")
