@@ -39,7 +39,7 @@ int tool_preset(struct np_settings *s, const char *text, struct np_error *err);
     { "ort-lib", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "libonnxruntime.so to use (default: the one in the active Python)", NULL }, \
     { "litert-lib", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "libLiteRt.so to use, likewise", NULL },                                 \
     { "openvino-lib", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "libopenvino_c.so to use, likewise", NULL },                           \
-    { "torch-lib", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "libtorch.so to use, likewise", NULL },                                   \
+    { "torch-lib", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "libtorch_cpu.so to use, likewise", NULL },                               \
     { "plugins", 0, OPT_STRING, NULL, 0, 0, NULL, "DIR[:DIR]", "where np_backend_*.so are looked for first", NULL },                  \
     { "cache-dir", 0, OPT_STRING, NULL, 0, 0, NULL, "DIR", "measured times, converted and compiled models [~/.cache/nextpose]", NULL }
 int tool_runtimes(struct np_settings *s, const struct opts *o, struct np_error *err);
