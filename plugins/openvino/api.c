@@ -83,9 +83,20 @@ static int read_types(struct ov_api *a) {
     return 1;
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+#define WITH_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WITH_ASAN 1
+#endif
+#endif
+
 int ov_load(const struct ov_api **out, const char *path, struct np_error *err) {
     static struct ov_api api;
     static int loaded;
+#ifdef WITH_ASAN /* OpenVINO's TBB loads a part of itself with RTLD_DEEPBIND, at which AddressSanitizer ends the program */
+    return fail(err, NP_EBACKEND, "openvino: cannot be loaded into a build with AddressSanitizer");
+#endif
     if (!path) return fail(err, NP_EBACKEND, "openvino: libopenvino_c.so was not found; pip install openvino, or say where it is");
     if (loaded) {
         if (strcmp(path, api.path)) return fail(err, NP_EBACKEND, "openvino: %s is loaded in this process, %s cannot be as well", api.path, path);

@@ -340,6 +340,7 @@ int main(int argc, char **argv) {
     const int s = b->score(&p, &info, &e);
     if (s == NP_EBACKEND) {
         printf("SKIP: %s\n", e.message);
+        free(model);
         return 77;
     }
     check(s > 0 && s <= 100 && info.version[0] && info.devices[0], "score %d, version %s, devices %s, missing %s, %.0f ms", s, info.version,
