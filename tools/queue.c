@@ -39,18 +39,6 @@ int queue_push(struct queue *q, void *item) {
     return r;
 }
 
-void *queue_push_newest(struct queue *q, void *item, int *closed) {
-    void *old = NULL;
-    pthread_mutex_lock(&q->lock);
-    *closed = q->closed;
-    if (!q->closed) {
-        if (q->n == q->cap) old = take(q);
-        put(q, item);
-    }
-    pthread_mutex_unlock(&q->lock);
-    return old;
-}
-
 void *queue_pop(struct queue *q) {
     pthread_mutex_lock(&q->lock);
     while (q->n == 0 && !q->closed) pthread_cond_wait(&q->changed, &q->lock);

@@ -15,8 +15,6 @@ void queue_init(struct queue *q, int cap); /* cap <= QUEUE_MAX */
 void queue_destroy(struct queue *q);
 /* Waits for room. -1 when the queue was closed: the item was not taken. */
 int queue_push(struct queue *q, void *item);
-/* Never waits: when full, the oldest item makes room and is returned. *closed is set when the item was not taken. */
-void *queue_push_newest(struct queue *q, void *item, int *closed);
 /* Waits for an item; NULL when the queue is closed and empty. */
 void *queue_pop(struct queue *q);
 /* Never waits: NULL when there is nothing. */
