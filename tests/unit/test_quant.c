@@ -168,7 +168,7 @@ static void integers(void **state) {
         struct npi_arena mem;
         struct npi_graph g;
         struct npi_quant_counts counts;
-        struct np_model *m;
+        struct np_model *m = NULL;
         struct np_error err = { 0 };
         npi_arena_init(&mem, 0);
         if (npi_quantizer_build(q, &c, &g, &mem, &counts, &err) < 0 || npi_model_of_graph(&m, &g, NULL, 1, &err) < 0) fail_msg("%s", err.message);
