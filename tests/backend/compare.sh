@@ -15,7 +15,7 @@ trap 'rm -rf "$T"' EXIT
 VIRTUAL_ENV=$(dirname "$(dirname "$NEXTPOSE_PYTHON")")
 NEXTPOSE_PLUGINS=$NEXTPOSE_BUILD/plugins NEXTPOSE_CACHE_DIR=$T/cache
 export VIRTUAL_ENV NEXTPOSE_PLUGINS NEXTPOSE_CACHE_DIR
-has() { "$np" doctor --no-measure 2>/dev/null | grep -qE "^runtime +$1 +works" || { echo "SKIP: $1 does not work here: $("$np" doctor --no-measure 2>/dev/null | grep -A2 "^runtime *$1 ")"; exit 77; }; }
+has() { "$np" doctor --no-measure 2>/dev/null | grep -qE "^runtime +$1 +(works|not tried)" || { echo "SKIP: $1 does not work here: $("$np" doctor --no-measure 2>/dev/null | grep -A2 "^runtime *$1 ")"; exit 77; }; }
 fail() { echo "FAIL: $*"; exit 1; }
 ffmpeg -v error -i "$clip" -frames:v 6 -c copy "$T/c.mp4"
 
@@ -39,7 +39,7 @@ for x, y in zip(a[1:], b[1:]):
         assert p["id"] == q["id"] and len(p["keypoints"]) == len(q["keypoints"])
         d += [max(abs(k[0] - l[0]), abs(k[1] - l[1])) for k, l in zip(p["keypoints"], q["keypoints"]) if k[2] > 0.2]
 d.sort()
-assert len(d) > 100 and d[int(len(d) * share)] <= bound, d[-10:]
+assert len(d) > 20 and d[int(len(d) * share)] <= bound, d[-10:]
 print(f"{sys.argv[4]}: {len(d)} joints, median {d[len(d) // 2]:.2f} px, {share:.0%} within {d[int(len(d) * share)]:.2f} px (bound {bound}), worst {d[-1]:.2f} px")
 PY
 }
