@@ -33,7 +33,7 @@ struct av_source {
     const atomic_int *stop;
     char *spec;
     int stream, rotation, live;
-    int draining, warned, lost; /* lost: error number to report when the decoder is empty */
+    int draining, warned, lost, broken; /* error numbers to report when the decoder is empty: a live source went away, a file could not be read on */
     int n_bad;                  /* packets in a row that gave nothing */
     int64_t n_frames, n_expected, last_pts_ns;
     AVRational time_base;
@@ -248,7 +248,7 @@ static int feed(struct av_source *s) {
             if (r == AVERROR_EXIT && stopped(s)) return NP_EINTR;
             /* A closed connection reads as an end. It is one only for a recording, which announced how long it is. */
             if (s->live && (r != AVERROR_EOF || s->fmt->duration <= 0)) s->lost = r;
-            else if (r != AVERROR_EOF) warn_once(s, av_err2str(r));
+            else if (r != AVERROR_EOF) s->broken = r; /* told at the end, once, when it is known whether anything was decoded */
             s->draining = 1;
             avcodec_send_packet(s->dec, NULL);
             return 0;
@@ -273,7 +273,8 @@ static int feed(struct av_source *s) {
 static int at_end(struct av_source *s, struct np_error *err) {
     if (s->lost) return npi_io_fail(err, NP_EIO, "'%s' was lost after %lld frames: %s", s->spec, (long long)s->n_frames,
                                     s->lost == AVERROR_EOF ? "the other side ended it" : av_err2str(s->lost));
-    if (s->n_frames == 0) return npi_io_fail(err, NP_EFORMAT, "'%s': not one frame could be decoded", s->spec);
+    if (s->n_frames == 0) return npi_io_fail(err, NP_EFORMAT, "'%s': not one frame could be decoded%s%s", s->spec, s->broken ? ": " : "", s->broken ? av_err2str(s->broken) : "");
+    if (s->broken) warn_once(s, av_err2str(s->broken));
     if (s->n_expected > 0 && s->n_frames < s->n_expected && !s->warned) {
         s->warned = 1;
         npi_io_log(&s->logger, NP_LOG_WARN, "'%s' gave %lld of the %lld frames that its header promises: it is truncated or damaged", s->spec,

@@ -236,8 +236,8 @@ int npi_video_close(struct npi_video_out **pv, struct np_error *err) {
     *pv = NULL;
     const int begun = v->enc && v->fmt->pb && v->st && v->frame->width > 0;
     if (begun && !v->broken) {
-        avcodec_send_frame(v->enc, NULL);
-        r = drain(v, err);
+        r = avcodec_send_frame(v->enc, NULL);
+        r = r < 0 ? failed(v, r, "encoding the last frames of", err) : drain(v, err); /* they are in the encoder: without them the video is short */
     }
     if (begun && !v->broken) {
         int w = av_write_trailer(v->fmt);

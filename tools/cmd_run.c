@@ -501,7 +501,10 @@ static int run_it(struct run *run) {
 int cmd_run(int argc, char **argv) {
     struct run *const run = calloc(1, sizeof *run);
     struct np_error e = { 0 };
-    if (!run) return EXIT_RUNTIME;
+    if (!run) {
+        tool_say("out of memory");
+        return EXIT_RUNTIME;
+    }
     opts_init(&run->o, cmd_run_opts, "run");
     int code = EXIT_OK;
     if (opts_parse(&run->o, argc, argv, &e) < 0) code = tool_fail(EXIT_USAGE, &e);
