@@ -106,6 +106,7 @@ static int with_pictures(const struct opts *o, const struct convert_config *conf
             printf("error    %.2f %% of the worst output on inputs held out, cosine %.5f (%d samples)\n", 100 * x.rep.error, x.rep.cosine, x.rep.n_samples);
             printf("layers   %d of %d convolutions in int8\n", x.rep.n_int8_convs, x.rep.n_convs);
             printf("size     %.2f MB, was %.2f MB\n", (double)x.rep.bytes_out * 1e-6, (double)x.rep.bytes_in * 1e-6);
+            printf("card     %s\n", *x.card ? x.card : "in the model file; a .json is there already and was left alone");
         }
     }
     convert_int8_close(&x);

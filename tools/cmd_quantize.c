@@ -353,8 +353,10 @@ static int quantize(struct job *j) {
         tool_say("cannot write '%s'", j->out);
         return EXIT_RUNTIME;
     }
+    char card[4096];
+    if ((r = np_quantizer_card(j->q, j->out, card, sizeof card, &e)) < 0) return tool_fail(EXIT_RUNTIME, &e);
     if (!opt_bool(o, "quiet")) {
-        printf("wrote    %s\n", j->out);
+        printf("wrote    %s\ncard     %s\n", j->out, *card ? card : "in the model file; a .json is there already and was left alone");
         print_report(j, loss, ms);
     }
     if (loss > j->max_loss) {

@@ -58,7 +58,8 @@ int convert_int8_open(struct convert_int8 *x, const char *in, const char *clip, 
 
 int convert_int8_write(struct convert_int8 *x, const char *out, struct np_error *err) {
     const double error = x->rep.error, cosine = x->rep.cosine; /* writing measures nothing */
-    const int r = np_quantizer_write(x->q, out, &x->rep, err);
+    int r = np_quantizer_write(x->q, out, &x->rep, err);
+    if (r >= 0) r = np_quantizer_card(x->q, out, x->card, sizeof x->card, err);
     x->rep.error = error;
     x->rep.cosine = cosine;
     return r;

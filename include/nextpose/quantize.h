@@ -81,8 +81,11 @@ struct np_quantize_layer {
  * returns 0 to go on. Names live as long as q. */
 NP_API int np_quantizer_scan(struct np_quantizer *q, struct np_quantize_layer *layer, int most, int (*progress)(void *opaque, int done, int all), void *opaque, struct np_error *err);
 
-/* The int8 model; .onnx or .tflite by name. The file appears when it is complete. The model's card goes into its metadata (ONNX). report may be NULL. */
+/* The int8 model; .onnx or .tflite by name. The model's card goes into its metadata. What is written was read back and gave finite outputs on a made-up picture; the
+ * file appears when it is complete, or not at all. report may be NULL. */
 NP_API int np_quantizer_write(struct np_quantizer *q, const char *path, struct np_quantize_report *report, struct np_error *err);
+/* The card as JSON beside the written model (x.onnx: x.json); `written` gets its path, or "" when a file of that name is there, which is left alone. */
+NP_API int np_quantizer_card(const struct np_quantizer *q, const char *model, char *written, size_t size, struct np_error *err);
 
 #ifdef __cplusplus
 }

@@ -113,6 +113,27 @@ static double distance(const struct np_session *a, const struct np_session *b, c
     return worst;
 }
 
+int npi_convert_runs(const void *out, size_t out_size, const char *out_path, const struct npi_card *card, struct np_error *err) {
+    struct np_model *m = NULL;
+    struct np_session *s = NULL;
+    struct np_model_params lp;
+    struct np_tensor_info t;
+    struct np_error e = { 0 };
+    np_model_params_default(&lp);
+    int r = npi_model_load(&m, out, out_size, out_path, &lp, NULL, &e);
+    if (r < 0) return npi_fail(err, NP_EINTERNAL, "%s: not written, because it could not be read back (%s): please report", out_path, e.message);
+    r = np_session_open(&s, m, NULL, err);
+    for (int i = 0; r >= 0 && np_model_input_info(m, i, &t) >= 0; i++) fill(np_session_input(s, i), &t, card);
+    if (r >= 0) r = np_session_run(s, err);
+    for (int i = 0; r >= 0 && np_model_output_info(m, i, &t) >= 0; i++)
+        for (int64_t k = 0; r >= 0 && k < (int64_t)(t.bytes / elem(&t)); k++)
+            if (!isfinite(npi_get_f64(t.dtype, np_session_output(s, i), k)))
+                r = npi_fail(err, NP_EINTERNAL, "%s: not written, because its output '%s' is not finite on a made-up picture: a range given or measured does not fit the net", out_path, t.name);
+    np_session_free(&s);
+    np_model_free(&m);
+    return r < 0 ? r : 0;
+}
+
 int npi_convert_check(const struct npi_file *in, const char *in_path, const void *out, size_t out_size, const char *out_path, const struct np_convert_params *p, const struct npi_card *card, double *difference,
                       struct np_error *err) {
     struct np_model *ma = NULL, *mb = NULL;

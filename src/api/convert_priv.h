@@ -18,5 +18,7 @@ int npi_luggage_card(const struct npi_luggage *l, const char *out, char *written
 /* convert_check.c: both models on a made-up picture, as the card (may be NULL) says that the input wants it. *difference: |y - y'| / |y| of the worst output. */
 int npi_convert_check(const struct npi_file *in, const char *in_path, const void *out, size_t out_size, const char *out_path, const struct np_convert_params *p, const struct npi_card *card, double *difference,
                       struct np_error *err);
+/* Can it be read back, and does it give finite outputs on the made-up picture? */
+int npi_convert_runs(const void *out, size_t out_size, const char *out_path, const struct npi_card *card, struct np_error *err);
 void npi_note(char *notes, size_t size, const char *fmt, ...) NPI_PRINTF(3, 4);
 #endif

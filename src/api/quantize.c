@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/calibration.h"
+#include "api/convert_priv.h"
 #include "base/mmap.h"
 #include "export/export.h"
 #include "import/import.h"
@@ -84,6 +85,7 @@ int np_quantizer_open(struct np_quantizer **out, const char *model, const struct
     q->cfg = (struct npi_quant_config){ .percentile = p->percentile, .weight_bits = p->weight_bits, .no_bias_correction = p->no_bias_correction, .keep = q->keep, .range = q->range, .u8 = 1 };
     q->card = c->target->card;
     q->card.n_sha256 = q->card.n_files = 0; /* of the float file */
+    q->card.in.layout = NPI_LAYOUT_AUTO;    /* the format's */
     int r = load(q, c->target->path, err);
     if (r >= 0) r = calibrate(q, c, err);
     if (r >= 0 && (!(q->outs = npi_arena_array(&q->mem, struct npi_quant_output_error, q->g.n_outputs + 1)) ||
@@ -216,6 +218,8 @@ int np_quantizer_write(struct np_quantizer *q, const char *path, struct np_quant
     /* TFLite's integer ops have quantized operands, not Quantize and Dequantize around them as ONNX has. */
     if (r == 0 && tflite) r = npi_pass_run(&g, integers, &q->p.logger, err);
     if (r >= 0) r = npi_export_graph(&x, &g, &o, err);
+    if (r >= 0 && (r = npi_export_join(&x)) < 0) r = npi_fail(err, r, "%s: out of memory", path);
+    if (r >= 0) r = npi_convert_runs(x.part[0].p, x.part[0].n, path, &q->card, err);
     if (r >= 0) r = npi_export_save(&x, path, err);
     if (r >= 0) {
         rep.bytes_out = npi_export_bytes(&x);
@@ -224,4 +228,14 @@ int np_quantizer_write(struct np_quantizer *q, const char *path, struct np_quant
     npi_export_free(&x);
     npi_arena_free(&mem);
     return r < 0 ? r : 0;
+}
+
+int np_quantizer_card(const struct np_quantizer *q, const char *model, char *written, size_t size, struct np_error *err) {
+    char note[256] = "";
+    if (!q || !model || !written || !size) return npi_fail(err, NP_EINVAL, "np_quantizer_card: NULL argument");
+    struct npi_luggage l = { .card = q->card, .has_card = 1 };
+    const char *slash = strrchr(model, '/');
+    l.card.n_files = 1;
+    snprintf(l.card.files[0], sizeof l.card.files[0], "%s", slash ? slash + 1 : model);
+    return npi_luggage_card(&l, model, written, size, note, sizeof note, err);
 }

@@ -3,6 +3,7 @@
 #include "export/tflite_write.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "nextpose/version.h"
@@ -37,6 +38,12 @@ static int grow(struct npi_tw *w, void **p, int *cap, int n, size_t size) {
 
 int npi_tw_rec(struct npi_tw *w, const char *name, const struct npi_view *v) {
     if (!grow(w, (void **)&w->rec, &w->cap_rec, w->n_rec, sizeof *w->rec)) return -1;
+    if (!name || !*name) { /* OpenVINO's reader tells tensors apart by their names */
+        char *const made = npi_arena_alloc(&w->tmp, 16);
+        if (!made) return w->failed = 1, -1;
+        snprintf(made, 16, "#%d", w->n_rec);
+        name = made;
+    }
     w->rec[w->n_rec] = (struct npi_tw_rec){ *v, name };
     return w->n_rec++;
 }

@@ -39,6 +39,8 @@ struct npi_tw_op *npi_tw_push(struct npi_tw *w, int code, int options, int versi
 void npi_tw_opt(struct npi_tw_op *op, unsigned id, unsigned size, uint64_t value);
 static inline const struct npi_view *npi_tw_view(const struct npi_tw *w, int t) { return &w->g->tensor[t].v; }
 
+/* tflite_write_detect.c: TFLite_Detection_PostProcess. */
+int npi_tw_detection(struct npi_tw *w, const struct npi_node *n);
 /* tflite_write_ops.c: 0 or negative. */
 int npi_tw_node(struct npi_tw *w, const struct npi_node *n);
 #endif

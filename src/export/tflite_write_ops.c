@@ -478,6 +478,7 @@ int npi_tw_node(struct npi_tw *w, const struct npi_node *n) {
         const int t = i < n->n_in ? n->in[i] : n->out[i - n->n_in];
         if (t >= 0 && npi_tw_type(npi_tw_view(w, t)->dtype) < 0) return refuse(w, n, "the type %s", np_dtype_name(npi_tw_view(w, t)->dtype));
     }
+    if (n->op == NPI_OP_DETECTION_POSTPROCESS) return npi_tw_detection(w, n);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].op == n->op) return rows[i].fn(w, n, &rows[i]);
     return refuse(w, n, "there is no such operator");

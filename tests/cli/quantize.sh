@@ -31,4 +31,25 @@ expect 1 "cannot write|cannot create|No such file" $Q "$LITE" "$T/no/such/out.on
 [ -s "$T/out.onnx" ] || fail "no output"
 [ -z "$(ls -A "$T" | grep '\.np-')" ] || fail "a candidate was left behind"
 "$NP" run -i "$T/pics/a.ppm" --detector none --model "$T/out.onnx" --save-json - -q >"$T/j" || fail "the result does not run"
+
+# the card lies beside the result and inside it; either is enough, and one that was there stays as it was
+[ -s "$T/out.json" ] || fail "no card beside the output"
+found() { # FILE: the net is run as the pose net that it is
+    "$NP" run -i "$CLIPS/photos/pifpaf_000000081988.jpg" --detector none --model "$1" --save-json "$T/found" -q 2>"$T/stderr" || fail "$1 does not run: $(cat "$T/stderr")"
+    grep -q '"keypoints"' "$T/found" || fail "$1 finds nobody"
+}
+mkdir "$T/few"
+cp "$CLIPS"/photos/pifpaf_*.jpg "$T/few"
+"$NP" convert -q --strategy int8 "$LITE" "$T/lite.tflite" -c "$T/few" $P >"$T/stdout" 2>"$T/stderr" || fail "convert to int8 failed: $(cat "$T/stderr")"
+[ -s "$T/lite.json" ] || fail "convert wrote no card beside the output"
+grep -q '"lite.tflite"' "$T/lite.json" || fail "the card does not name its file"
+for m in out.onnx lite.tflite; do
+    found "$T/$m"
+    mv "$T/${m%.*}.json" "$T/aside.json"
+    found "$T/$m"
+done
+echo mine >"$T/out.json"
+"$NP" quantize "$LITE" "$T/out.onnx" -c "$T/pics" $P --ranges minmax --keep-max 0 >"$T/stdout" 2>"$T/stderr" || fail "quantize failed"
+grep -q "was left alone" "$T/stdout" || fail "nothing is said of the card that was there"
+equal "$(cat "$T/out.json")" mine "a card that was there"
 done_testing

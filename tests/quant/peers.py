@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small made-up pose net is quantized; our engine, ONNX Runtime and LiteRT run the result and agree with each other and with the float net.
+"""A small made-up pose net, and MoveNet when it is there, is quantized; our engine, ONNX Runtime, LiteRT and OpenVINO run the result and agree with
+each other and with the float net. What a peer is missing for is said by name.
 
     peers.py NEXTPOSE RUN_MODEL TMP"""
 import collections
 import json
+import os
 import subprocess
 import sys
 
@@ -11,6 +13,12 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
+
+try:
+    import openvino
+except ImportError as e:
+    openvino = None
+    print(f"skipped: OpenVINO, its package is missing ({e}; see tests/requirements.txt)")
 
 NEXTPOSE, RUN_MODEL, TMP = sys.argv[1:4]
 SIDE = 64
@@ -88,6 +96,69 @@ def distance(a, b):
     return float(np.linalg.norm(a - b) / np.linalg.norm(b))
 
 
+def in_openvino(path):
+    """x -> outputs, on the processor, in 32 bits where it is not in 8: its default would be what the machine likes best."""
+    core = openvino.Core()
+    net = core.compile_model(core.read_model(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1})
+    return lambda x: [np.array(net([x])[o]) for o in net.outputs]
+
+
+def int8_convolutions(path):
+    """How many convolutions of the file OpenVINO runs in 8 bits, and how many it has."""
+    core = openvino.Core()
+    net = core.compile_model(core.read_model(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    kind = [n.get_rt_info() for n in net.get_runtime_model().get_ops()]
+    convs = [str(k["runtimePrecision"].astype(str)) for k in kind if "Convolution" in str(k["layerType"].astype(str))]
+    return sum("8" in c for c in convs), len(convs)
+
+
+VINO_PAIRS = (("onnx in OpenVINO", "onnx in ours"), ("onnx in OpenVINO", "onnx in ORT"), ("tflite in OpenVINO", "tflite in ours"))
+
+
+def movenet():
+    """A real net, whose joints' places tell whether the peers mean the same as we do. It ends in argmaxes: a place may jump by cells of the
+    output's grid where two score alike, so where and how sure three joints in four are is bounded, not the
+    one that jumped (between two runtimes as between int8 and float). Places are in shares of the picture."""
+    source = os.path.join(os.environ.get("NEXTPOSE_SHARED", ""), "models", "movenet_lightning.onnx")
+    photos = os.path.join(os.environ.get("NEXTPOSE_SHARED", ""), "clips", "photos")
+    if not os.path.exists(source) or not os.path.isdir(photos):
+        print("skipped: MoveNet, not in NEXTPOSE_SHARED")
+        return
+    import cv2
+    out = f"{TMP}/movenet8.onnx"
+    p = subprocess.run([NEXTPOSE, "quantize", source, out, "--calibrate", photos, "--detector", "none", "--samples", "8", "--frames", "8", "--ranges", "minmax", "--keep-max", "0",
+                        "--weight-bits", "7"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if p.returncode:
+        fail(f"MoveNet: {p.stderr}")
+    s8, s32 = ort.InferenceSession(out), ort.InferenceSession(source)
+    inp = s32.get_inputs()[0]
+    run_vino = in_openvino(out) if openvino else None
+    pairs = collections.defaultdict(list)
+    for photo in PHOTOS:
+        bgr = cv2.resize(cv2.imread(os.path.join(photos, photo)), (192, 192), interpolation=cv2.INTER_AREA)
+        rgb = np.ascontiguousarray(bgr[None, :, :, ::-1]).astype(np.int32 if "int32" in inp.type else np.float32)
+        x = rgb if list(inp.shape)[-1] == 3 else np.ascontiguousarray(rgb.transpose(0, 3, 1, 2))
+        want = s32.run(None, {inp.name: x})[0].reshape(17, 3)
+        got = {"in ours": ours(out, x, (17, 3)), "in ORT": s8.run(None, {inp.name: x})[0].reshape(17, 3)}
+        if run_vino:
+            got["in OpenVINO"] = run_vino(x)[0].reshape(17, 3)
+        for name, y in got.items():
+            pairs[f"MoveNet {name} against float"].append(y - want)
+            if name != "in ours":
+                pairs[f"MoveNet {name} against ours"].append(y - got["in ours"])
+    for name, d in pairs.items():
+        d = np.abs(np.concatenate(d))
+        place, score = float(np.quantile(d[:, :2].max(axis=1), .75)), float(np.quantile(d[:, 2], .75))
+        print(f"{name}: three joints in four within {place:.4f} of the picture and {score:.3f} of the score; worst {d[:, :2].max():.3f}, {d[:, 2].max():.3f}")
+        most_place, most_score = MOVENET_FLOAT if "float" in name else MOVENET_PEERS
+        if not (place < most_place and score < most_score):
+            fail(f"{name}: more than {most_place} and {most_score}")
+
+
+PHOTOS = ["pifpaf_000000081988.jpg", "mmpose_000000000785.jpg"]
+MOVENET_FLOAT, MOVENET_PEERS = (.03, .3), (.03, .3)  # seven bits, eight pictures: about twice what is seen
+
+
 def main():
     make(f"{TMP}/net.onnx")
     with open(f"{TMP}/net.json", "w") as f:
@@ -114,6 +185,12 @@ def main():
     lite = Interpreter(f"{TMP}/net8.tflite")
     lite.allocate_tensors()
     inp, outp = lite.get_input_details()[0], lite.get_output_details()[0]
+    vino = {}
+    if openvino:
+        vino = {ext: in_openvino(f"{TMP}/net8.{ext}") for ext in ("onnx", "tflite")}
+        ints, convs = int8_convolutions(f"{TMP}/net8.onnx")
+        if not ints or ints < convs:
+            fail(f"OpenVINO runs {ints} of {convs} convolutions in int8")
     worst = collections.defaultdict(float)
     for _ in range(4):
         x = np.kron(rng.random((1, 3, 8, 8)), np.ones((1, 1, 8, 8))).astype(np.float32)
@@ -126,15 +203,19 @@ def main():
         turn = (lambda y: y.transpose(0, 3, 1, 2)) if last else (lambda y: y)
         got["tflite in LiteRT"] = turn(lite.get_tensor(outp["index"]))
         got["tflite in ours"] = turn(ours(f"{TMP}/net8.tflite", xl, outp["shape"]))
+        if vino:
+            got["onnx in OpenVINO"] = vino["onnx"](x)[0]
+            got["tflite in OpenVINO"] = turn(vino["tflite"](xl)[0])
         for name, y in got.items():
             worst[name + " against float"] = max(worst[name + " against float"], distance(y, want))
-        for a, b in (("onnx in ours", "onnx in ORT"), ("tflite in ours", "tflite in LiteRT"), ("onnx in ours", "tflite in LiteRT")):
+        for a, b in (("onnx in ours", "onnx in ORT"), ("tflite in ours", "tflite in LiteRT"), ("onnx in ours", "tflite in LiteRT")) + VINO_PAIRS * bool(vino):
             worst[f"{a} against {b}"] = max(worst[f"{a} against {b}"], distance(got[a], got[b]))
     for name, d in worst.items():
         print(f"{name}: {d:.4f}")
         # one rounding more or less here and there, in eight layers of 256 steps; the peers round sums where we round products
         if not d < (.1 if "float" in name else .03):
             fail(f"{name}: {d}")
+    movenet()
 
 
 if __name__ == "__main__":
