@@ -248,8 +248,9 @@ static void timing_key(struct npi_choice *c, const struct entry *x, int n, const
                      *c->device ? c->device : "cpu", *c->precision ? c->precision : "model");
     for (int i = 0; i < n && k > 0 && (size_t)k < size; i++) {
         struct stat st = { 0 };
-        stat(x[i].plugin.library, &st);
-        k += snprintf(out + k, size - (size_t)k, " %s %s %lld %lld", x[i].runtime, x[i].plugin.library, (long long)st.st_size,
+        const char *const library = *x[i].plugin.library ? x[i].plugin.library : x[i].plugin.path; /* a plug-in may be all there is of it */
+        stat(library, &st);
+        k += snprintf(out + k, size - (size_t)k, " %s %s %lld %lld", x[i].runtime, library, (long long)st.st_size,
                       (long long)st.st_mtime);
     }
 }
@@ -262,7 +263,7 @@ static int winner(const struct npi_timings *t) {
     return best;
 }
 
-/* Opens and times our own engine and each of x[n]. e[i]: those that passed, open. */
+/* Opens and times our own engine (where that runs the net) and each of x[n]. e[i]: those that passed, open. */
 static void measure(struct npi_choice *c, struct entry *x, int n, struct npi_engine **e, struct npi_timings *t) {
     struct npi_trial trial[NPI_TIMINGS_MAX], *turn[NPI_TIMINGS_MAX];
     int who[NPI_TIMINGS_MAX], n_turn = 0;
@@ -275,8 +276,8 @@ static void measure(struct npi_choice *c, struct entry *x, int n, struct npi_eng
         const int ok = one && npi_trial_open(&trial[n_turn], one, i < 0 ? pool : NULL, c->cpu, &err) >= 0;
         snprintf(t->runtime[t->n], sizeof t->runtime[0], "%s", i < 0 ? "native" : x[i].runtime);
         t->ms[t->n] = -1;
-        if (!ok) npi_log(&c->log, NP_LOG_INFO, "%s: %s is not in play: %s", c->model, t->runtime[t->n], err.message);
-        else {
+        if (!ok && (i >= 0 || one)) npi_log(&c->log, NP_LOG_INFO, "%s: %s is not in play: %s", c->model, t->runtime[t->n], err.message);
+        if (ok) {
             turn[n_turn] = &trial[n_turn];
             who[n_turn++] = t->n;
         }
@@ -294,19 +295,26 @@ static void measure(struct npi_choice *c, struct entry *x, int n, struct npi_eng
 
 struct verdict { struct npi_engine *engine; int entry; char reason[256]; }; /* entry -1: native */
 
-/* auto, and ours can run the net: is another one clearly faster? */
-static int faster_than_native(struct npi_choice *c, struct verdict *v) {
+/* "native 1.2 ms, onnx 70.0 ms" */
+static void tell_times(const struct npi_timings *t, char *out, size_t size) {
+    size_t n = 0;
+    out[0] = '\0';
+    for (int i = 0; i < t->n && n < size; i++)
+        if (t->ms[i] > 0) n += (size_t)snprintf(out + n, size - n, "%s%s %.1f ms", n ? ", " : "", t->runtime[i], t->ms[i]);
+}
+
+/* auto: is another one clearly faster than ours, or, where ours cannot run the net, than those before it in the order? Nothing is chosen when nothing can be measured or
+ * kept: then the order decides. make_it: also with files that have to be converted first. */
+static void fastest(struct npi_choice *c, struct verdict *v, int make_it) {
     struct entry x[N_ORDER];
     struct npi_engine *e[N_ORDER] = { 0 };
     struct npi_timings t;
-    char key[6000], hex[65];
+    char key[6000], hex[65], times[160];
     int n = 0;
-    snprintf(v->reason, sizeof v->reason, "auto takes native first");
-    if (!*c->cache_dir || *c->isa) return 0; /* who names a level wants our kernels */
-    if (npi_card_builtin(c->card.id) && c->cpu) return 0; /* a model that we know, on a processor that our kernels know: nobody else is in play */
+    if (!*c->cache_dir) return;
     for (int i = 0; i < N_ORDER; i++)
-        if (look(c, &x[n], order[i], 0, NULL) >= 0) n++;
-    if (!n || !npi_model_hash(c->model, hex)) return 0;
+        if (look(c, &x[n], order[i], make_it, NULL) >= 0) n++;
+    if (n < (c->native ? 1 : 2) || !npi_model_hash(c->model, hex)) return; /* one alone has nobody to be measured against */
     timing_key(c, x, n, hex, key, sizeof key);
     const int kept = npi_timings_load(&t, c->cache_dir, key);
     if (!kept) {
@@ -314,23 +322,34 @@ static int faster_than_native(struct npi_choice *c, struct verdict *v) {
         npi_timings_save(&t, c->cache_dir, key);
     }
     const int best = winner(&t);
-    int r = 0;
+    const char *const when = kept ? "measured earlier" : "just measured";
+    tell_times(&t, times, sizeof times);
     if (best > 0) { /* 0 is native, x[best - 1] the others, in the same order */
         struct np_error err = { 0 };
         c->entry[0] = x[best - 1];
+        int r = 0;
         if (!e[best - 1]) r = open_tested(c, &c->entry[0], &e[best - 1], &err);
         if (r >= 0) {
             v->engine = e[best - 1];
             v->entry = 0;
             c->n = 1;
             e[best - 1] = NULL;
-            snprintf(v->reason, sizeof v->reason, "auto: clearly faster here than native (%.1f against %.1f ms a run, %s)", t.ms[best], t.ms[0], kept
-                     ? "measured earlier" : "just measured");
+            if (c->native) snprintf(v->reason, sizeof v->reason, "auto: clearly faster here than native (%.1f against %.1f ms a run, %s)", t.ms[best], t.ms[0], when);
+            else snprintf(v->reason, sizeof v->reason, "auto: the best here (%s a run, %s)", times, when);
         } else npi_log(&c->log, NP_LOG_WARN, "%s: %s was the fastest when it was measured, but: %s", c->model, x[best - 1].runtime, err.message);
-    } else if (!kept) npi_log(&c->log, NP_LOG_INFO, "%s: native stays (%.1f ms a run; %s %.1f ms)", c->model, t.ms[0], t.n > 1 ? t.runtime[1] : "-",
-                              t.n > 1 ? t.ms[1] : 0);
+    } else if (best == 0) {
+        int others = 0;
+        for (int i = 1; i < t.n; i++) others += t.ms[i] > 0;
+        if (others) snprintf(v->reason, sizeof v->reason, "auto: no other is clearly faster here than native (%s a run, %s)", times, when);
+    }
     for (int i = 0; i < N_ORDER; i++) npi_engine_unref(&e[i]);
-    return 0;
+}
+
+static void faster_than_native(struct npi_choice *c, struct verdict *v) {
+    snprintf(v->reason, sizeof v->reason, "auto takes native first");
+    if (*c->isa) return; /* who names a level wants our kernels */
+    if (npi_card_builtin(c->card.id) && c->cpu) return; /* a model that we know, on a processor that our kernels know: nobody else is in play */
+    fastest(c, v, 0);
 }
 
 /* The first in the order of auto that passes; why the others did not goes into `why`. skip: was tried already. */
@@ -394,16 +413,23 @@ static int decide(struct npi_choice *c, struct verdict *v, const char *native_wh
                                                      c->device);
     } else if (!want_auto) r = named(c, v, err);
     else if (any_gpu(c)) r = by_device(c, v, err);
-    else if (c->native) r = faster_than_native(c, v);
+    else if (c->native) faster_than_native(c, v);
     if (c->strict && r < 0) return r;
     if (v->engine || c->native) return 0;
     if (want_native && c->strict) return npi_fail(err, NP_EUNSUPPORTED, "%s", native_why);
     if (any_gpu(c) && want_auto) c->device[0] = 0; /* the device was looked for above; now anybody who can run it */
     char first[300] = "";
     if (!want_auto && !want_native) snprintf(first, sizeof first, "%.120s; ", v->reason);
-    if (!first_in_order(c, v, want_auto ? NULL : c->asked, why, sizeof why))
+    if (want_auto && !any_gpu(c)) fastest(c, v, 1);
+    if (v->engine) {
+        char best[200];
+        snprintf(best, sizeof best, "%.190s", v->reason);
+        snprintf(v->reason, sizeof v->reason, "%s; native cannot run it (%.50s)", best, native_why);
+    }
+    const int chosen = v->engine != NULL; /* then the others are those that can take over */
+    if (!first_in_order(c, v, chosen ? c->entry[0].runtime : want_auto ? NULL : c->asked, why, sizeof why))
         return npi_fail(err, NP_EUNSUPPORTED, "%.200s (and no other runtime could take it: %s%.220s)", native_why, first, why);
-    snprintf(v->reason, sizeof v->reason, "%s%snative cannot run it (%.140s)", first, want_auto ? "auto: " : "", native_why);
+    if (!chosen) snprintf(v->reason, sizeof v->reason, "%s%snative cannot run it (%.140s)", first, want_auto ? "auto: " : "", native_why);
     return 0;
 }
 

@@ -46,6 +46,7 @@ struct npi_pipe_params {
     struct npi_net_source nets;            /* open NULL: only those above */
     int keep_frames;                       /* 1: pixels live until the result is released */
     struct np_logger log;
+    struct npi_strike *strike;             /* of strict: what the caller gets as an error is not told a second time; NULL: none */
     struct npi_fault_hook fault;           /* see above; zero */
 };
 int npi_pipe_open(struct npi_pipe **out, const struct npi_pipe_params *p, struct np_error *err);

@@ -20,6 +20,7 @@ int npi_pipe_fault(const struct npi_pipe *p, int stage) { return p->p.fault.fail
 
 void npi_pipe_complain(struct npi_pipe *p, int stage, const struct np_error *e) {
     const int64_t now = npi_now_ns();
+    if (p->p.strike && e->code == NP_EBACKEND && npi_strike_check(p->p.strike, NULL) < 0) return; /* the caller gets it as the error that ends the run */
     pthread_mutex_lock(&p->lock);
     const int quiet = p->complaint[stage].last_ns && now - p->complaint[stage].last_ns < 1000000000;
     const int kept = p->complaint[stage].kept_back;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A runtime that goes wrong on demand: a test-only plug-in, "fault". It computes with our own engine (so its numbers are right until told otherwise).
+/* A runtime that goes wrong on demand: a test-only plug-in, "fault" (and "onnx" and "tflite", FAULT_NAME, for those that auto looks for). It computes with our own engine (so its numbers are right until told otherwise).
  *
- * What it shall do stands in a file beside the model, MODEL.fault, read at each open, or in the options of the open; one "key=value" a line:
+ * What it shall do stands in a file beside the model, MODEL.fault (of those with another name: MODEL.NAME-fault), read at each open, or in the options of the open; one "key=value" a line:
  *   open=refuse | crash | hang        at open; score=refuse
  *   error_at=N  nan_at=N  crash_at=N  abort_at=N  exit_at=N     in the N-th run of this process (counted over all nets; 1 is the first)
  *   hang_at=N  hang_ms=M              the N-th run takes M ms; cancel=no: it cannot be stopped
  *   slow_ms=M                         every run takes M ms longer
  *   wrong=F                           every output is multiplied by F
+ *   model=PATH                        the net that it runs in place of MODEL: so it can run what native cannot
  *   leak_mb=M                         every run takes M MB and keeps them
  *   heal=K                            from the K-th open of this process on it does nothing wrong any more
  *   print=1                           prints to stdout and stderr, as a plug-in must not
@@ -26,8 +27,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef FAULT_NAME
+#define FAULT_NAME "fault"
+#define FAULT_FILE "%.1000s.fault"
+#else
+#define FAULT_FILE "%.1000s." FAULT_NAME "-fault"
+#endif
+
 struct faults {
-    char open[16], score[16], cancel[16];
+    char open[16], score[16], cancel[16], model[1024];
     double error_at, nan_at, crash_at, abort_at, exit_at, hang_at, hang_ms, slow_ms, wrong, leak_mb, heal, print;
 };
 
@@ -60,14 +68,15 @@ static void set(struct faults *f, const char *key, const char *value) {
     const struct { const char *key; char *text; } texts[] = { { "open", f->open }, { "score", f->score }, { "cancel", f->cancel } };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (!strcmp(key, numbers[i].key)) *numbers[i].number = atof(value);
+    if (!strcmp(key, "model")) snprintf(f->model, sizeof f->model, "%s", value);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (!strcmp(key, texts[i].key)) snprintf(texts[i].text, 16, "%.15s", value);
 }
 
 static void read_faults(struct faults *f, const struct np_backend_params *p) {
-    char path[1100], line[128];
+    char path[1100], line[1100];
     memset(f, 0, sizeof *f);
-    snprintf(path, sizeof path, "%.1000s.fault", p->model_path ? p->model_path : "");
+    snprintf(path, sizeof path, FAULT_FILE, p->model_path ? p->model_path : "");
     FILE *const in = p->model_path ? fopen(path, "r") : NULL;
     while (in && fgets(line, sizeof line, in)) {
         char *const eq = strchr(line, '=');
@@ -118,7 +127,7 @@ static int open_net(struct np_backend_net **out, const struct np_backend_params 
     mp.input_name = p->input_name;
     mp.rank = p->rank;
     memcpy(mp.dims, p->dims, sizeof mp.dims);
-    if (r >= 0) r = np_model_load_memory(&n->model, p->model, p->model_size, &mp, err);
+    if (r >= 0) r = *n->f.model ? np_model_load(&n->model, n->f.model, &mp, err) : np_model_load_memory(&n->model, p->model, p->model_size, &mp, err);
     if (r >= 0) r = np_session_open(&n->session, n->model, NULL, err);
     if (r < 0) {
         np_model_free(&n->model);
@@ -212,7 +221,7 @@ static void close_net(struct np_backend_net *n) {
 static const struct np_backend fault = {
     .abi = NP_BACKEND_ABI,
     .size = sizeof fault,
-    .name = "fault",
+    .name = FAULT_NAME,
     .title = "the fault plug-in of the tests",
     .formats = "onnx,tflite",
     .capabilities = NP_BACKEND_BATCH | NP_BACKEND_RESHAPE | NP_BACKEND_HEAVY,

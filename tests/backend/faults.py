@@ -20,6 +20,9 @@ if not (os.path.exists(clip) and os.path.exists(model) and shutil.which("ffmpeg"
     print("SKIP: needs ../shared (clips, models) and ffmpeg")
     sys.exit(77)
 tmp = tempfile.mkdtemp()
+os.mkdir(f"{tmp}/named")
+for name in ("onnx", "tflite"):  # the fault plug-in under names that auto looks for
+    os.symlink(f"{os.path.realpath(plugins)}/named_fault_{name}.so", f"{tmp}/named/np_backend_{name}.so")
 failures = []
 
 
@@ -139,11 +142,78 @@ def strict():
     r = run("strict_start", {"open": "refuse"}, "--strict")
     check(r, r["rc"] == 5 and "told to refuse" in r["err"] and not r["frames"], "exit 5 at start")
     r = run("strict_run", {"error_at": 8}, "--strict")
-    check(r, r["rc"] == 5 and "told to fail" in r["err"], "exit 5 in mid run")
+    check(r, r["rc"] == 5 and r["err"].count("told to fail") == 1 and r["err"].count("\n") == 1, "exit 5 in mid run, and one line that says why")
     check(r, 0 < len(r["frames"]) < 16 and all(joints(f) in ([[]], joints(g)) for f, g in zip(r["frames"], reference["frames"])),
           "what was written before stays, and nothing is invented")
     r = run("strict_crash", {"crash_at": 8}, "--strict", "--isolate")
-    check(r, r["rc"] == 5 and "signal 11" in r["err"], "exit 5 when its process dies")
+    check(r, r["rc"] == 5 and r["err"].count("signal 11") == 1, "exit 5 when its process dies, told once")
+
+
+@case
+def auto_and_speed():
+    """auto measures once and does not take what is slower; the plug-in "onnx" or "tflite" is ours with a nap, ten times as long as a run and more."""
+    folder = f"{tmp}/speed"
+    os.makedirs(folder)
+    with open(os.path.realpath(model), "rb") as f:
+        net = f.read()
+    count = [0]
+
+    def auto(path, naps, cache, **more):
+        """naps: ms for each plug-in, None: that one refuses. A card of its own: a model that is known is not measured."""
+        for name, nap in naps.items():
+            with open(f"{path}.{name}-fault", "w") as f:
+                f.write("open=refuse\n" if nap is None else f"slow_ms={nap}\n")
+                f.writelines(f"{k}={v}\n" for k, v in more.items())
+        count[0] += 1
+        env = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH")}
+        # No frame is needed for the choice; one is run to see that what was chosen works.
+        argv = [nextpose, "run", "-i", one, "--detector", "none", "--model", f"{folder}/mine.json", "--plugins", f"{tmp}/named", "--cache-dir", f"{folder}/{cache}",
+                "--threads", "1", "--json-summary", "--log-level", "info"]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=300, env={**env, "HOME": folder})
+        summary = next((json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")), {})
+        kept = {}
+        for name in os.listdir(f"{folder}/{cache}/timings") if os.path.isdir(f"{folder}/{cache}/timings") else []:
+            with open(f"{folder}/{cache}/timings/{name}") as f:
+                kept[name] = f.read()
+        return {"rc": done.returncode, "err": done.stderr, "frames": [], "summary": summary, "case": f"speed{count[0]}", "kept": kept,
+                "used": summary.get("backend_used"), "why": summary.get("backend_reason", "")}
+
+    one = cut("one", clip, 1)
+    with open(os.environ["NEXTPOSE_SOURCE"] + "/cards/blazepose_lite.json") as f:
+        card = json.load(f)
+    card["id"] = "mine"
+    card["files"] = ["mine.tflite"]
+    card.pop("sha256", None)
+    with open(f"{folder}/mine.json", "w") as f:
+        json.dump(card, f)
+    path = f"{folder}/mine.tflite"
+
+    # Native runs it: a slow one is not taken, and it is said that it was measured.
+    with open(path, "wb") as f:
+        f.write(net)
+    r = auto(path, {"onnx": 0, "tflite": 400}, "a")
+    check(r, r["rc"] == 0 and r["used"] == "native", "the slow one is not taken")
+    check(r, re.search(r"native \d.*tflite \d+\.\d ms.*just measured", r["why"]), "the reason has both times")
+    check(r, len(r["kept"]) == 1 and re.search(r"^tflite ([4-9]\d\d|\d{4,})\.", "".join(r["kept"].values()), re.M), f"the times are kept: {r['kept']}")
+    again = auto(path, {"onnx": 0, "tflite": 0}, "a")  # were it measured again, other numbers would come out
+    check(again, again["kept"] == r["kept"] and "measured earlier" in again["why"], "a second start does not measure again")
+
+    # Native cannot run it: the slow one comes first in the order, the other one is taken.
+    with open(path, "wb") as f:
+        f.write(b"no net at all" + net[-64:])
+    r = auto(path, {"onnx": 0, "tflite": 400}, "b", model=os.path.realpath(model))
+    check(r, r["rc"] == 0 and r["used"] == "onnx", "the faster one of the two is taken")
+    check(r, re.search(r"tflite \d{3,}\.\d ms.*onnx \d.*just measured.*native cannot run it", r["why"]), "the reason has both times")
+    again = auto(path, {"onnx": 0, "tflite": 0}, "b", model=os.path.realpath(model))
+    check(again, again["used"] == "onnx" and again["kept"] == r["kept"] and "measured earlier" in again["why"], "a second start does not measure again")
+    r = auto(path, {"onnx": 400, "tflite": 400}, "c", model=os.path.realpath(model))
+    check(r, r["used"] == "tflite", "of two that are equally fast the first in the order is taken")
+    with open(path, "ab") as f:
+        f.write(b"another model")
+    r = auto(path, {"onnx": 0, "tflite": 400}, "c", model=os.path.realpath(model))
+    check(r, r["used"] == "onnx" and len(r["kept"]) == 2, "another model is measured anew")
+    r = auto(path, {"onnx": None, "tflite": 400}, "d", model=os.path.realpath(model))
+    check(r, r["rc"] == 0 and r["used"] == "tflite", "a slow one is better than none")
 
 
 @case
