@@ -7,6 +7,7 @@
 static const struct opt_def doctor_opts[] = {
     { "json", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "one JSON object", "Options" },
     { "measure", 0, OPT_BOOL, "yes", 0, 0, NULL, NULL, "do not run the presets on the demo clip (about ten seconds)", NULL },
+    { "isolate", 0, OPT_BOOL, "yes", 0, 0, NULL, NULL, "try other runtimes in this process: one that crashes ends doctor", NULL },
     { "models-dir", 0, OPT_STRING, NULL, 0, 0, NULL, "DIR", "look for models here first", NULL },
     TOOL_RUNTIME_OPTS,
     { NULL, 0, 0, NULL, 0, 0, NULL, NULL, NULL, NULL },
@@ -18,7 +19,7 @@ static int doctor(const struct opts *o, struct np_settings *s) {
     struct np_error e;
     tool_models_dirs(dirs, sizeof dirs, opt_str(o, "models-dir"));
     s->models_dir = dirs;
-    doctor_collect(&d, s, dirs, opt_bool(o, "measure"));
+    doctor_collect(&d, s, dirs, opt_bool(o, "measure"), opt_bool(o, "isolate"));
     if (!opt_bool(o, "json")) doctor_print_text(&d, stdout);
     else if (doctor_print_json(&d, "-", &e) < 0) return tool_fail(EXIT_RUNTIME, &e);
     return d.ready ? EXIT_OK : EXIT_MODEL;

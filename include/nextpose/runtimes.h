@@ -40,8 +40,9 @@ struct np_runtime_info {
     int works;                     /* 1: a tiny model ran and gave the right numbers; 0: it did not; -1: not tried */
     double load_ms, run_ms;        /* loading the library; opening and running the tiny model */
 };
-/* Tells of each runtime in turn: native, tflite, onnx, openvino, torch, then other plug-ins in the search. `test`: also load them and run a tiny
- * model. The pointer given to `each` is good for that call. Slow (loads libraries). */
+/* What to do with each: nothing but look; load it and run a tiny model, here or in a process of its own, so that a library that crashes is a line and not the end. */
+enum np_runtime_test { NP_RUNTIME_LOOK, NP_RUNTIME_TEST, NP_RUNTIME_TEST_ISOLATED };
+/* Tells of each runtime in turn: native, tflite, onnx, openvino, torch, then other plug-ins in the search. test: enum np_runtime_test. The pointer given to `each` is good for that call. Slow (loads libraries). */
 NP_API void np_runtime_list(const struct np_runtime_search *s, int test, void (*each)(void *opaque, const struct np_runtime_info *info), void *opaque);
 
 /* One net on one runtime, by itself: what `nextpose bench model --backend` times. No fallback: what cannot be is an error. */
@@ -54,7 +55,8 @@ struct np_runtime_net_params {
     int batch;                     /* first dimension of the first input; 0: as in the file */
     const char *cache_dir;
     const struct np_runtime_search *search;
-    uint64_t reserved[8];
+    int isolate, isolate_memory_mb; /* as in np_settings */
+    uint64_t reserved[7];
 };
 struct np_runtime_net_about { char runtime[32], version[64], device[64], file[1024]; double library_ms, open_ms; }; /* loading the library; opening the net */
 /* path: a model file, or one of a set of the same stem; a missing format is converted (cache_dir). *out belongs to the caller. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* np_runtime_net: a net on a runtime without card, line-up and fallback. A thin cover over backend/engine.h. */
+#include "backend/isolate.h"
 #include "base/clock.h"
 #include "nextpose/engine.h"
 #include "nextpose/runtimes.h"
@@ -66,6 +67,16 @@ static int open_foreign(struct np_runtime_net *n, const struct np_runtime_net_pa
     return r;
 }
 
+/* Module, isolation, library, score. */
+static int find(struct npi_plugin *x, const char *name, const struct np_runtime_net_params *p, struct np_error *err) {
+    const struct npi_isolate_params alone = { .memory_limit = (size_t)p->isolate_memory_mb << 20 };
+    int r = npi_plugin_find_module(x, name, p->search, err);
+    if (r >= 0 && p->isolate) r = npi_isolate(&x->table, x->path, x->table, &alone, err);
+    if (r >= 0) r = npi_plugin_find_library(x, p->search, err);
+    if (r >= 0 && npi_plugin_ask(x, NULL) < 0) r = npi_fail(err, NP_EBACKEND, "%s", x->why.message);
+    return r;
+}
+
 int np_runtime_net_open(struct np_runtime_net **out, const char *path, const struct np_runtime_net_params *p, struct np_error *err) {
     if (!out || !path || !p) return npi_fail(err, NP_EINVAL, "np_runtime_net_open: NULL argument");
     const char *const name = npi_runtime_name(p->runtime && *p->runtime ? p->runtime : "native");
@@ -75,8 +86,7 @@ int np_runtime_net_open(struct np_runtime_net **out, const char *path, const str
     if (!n) return npi_fail(err, NP_ENOMEM, "out of memory");
     int r = 0;
     const int64_t t0 = npi_now_ns();
-    if (!native && (r = npi_plugin_find(&n->plugin, name, p->search, NULL, err)) >= 0 && n->plugin.score < 0) r = npi_fail(err, NP_EBACKEND, "%s",
-            n->plugin.why.message);
+    if (!native) r = find(&n->plugin, name, p, err);
     const int64_t t1 = npi_now_ns();
     n->about.library_ms = native ? 0 : (double)(t1 - t0) * 1e-6;
     const char *const formats = native ? "tflite,onnx" : r >= 0 ? n->plugin.table->formats : "";

@@ -2,6 +2,7 @@
 /* np_runtime_list: every runtime, where it was found, whether it works. What `nextpose doctor` prints. */
 #include "backend/dl.h"
 #include "backend/engine.h"
+#include "backend/isolate.h"
 #include "backend/tiny.h"
 #include "base/clock.h"
 
@@ -65,6 +66,15 @@ static void try_tiny(struct np_runtime_info *info, const struct npi_plugin *p) {
     npi_engine_unref(&e);
 }
 
+/* npi_plugin_find with the table of a process of its own. untried: there can be none; nothing of the library was loaded. */
+static int find_isolated(struct npi_plugin *p, const char *name, const struct np_runtime_search *s, int *untried, struct np_error *err) {
+    const struct npi_isolate_params whole = { 0 };
+    int r = npi_plugin_find_module(p, name, s, err);
+    if (r >= 0 && (r = npi_isolate(&p->table, p->path, p->table, &whole, err)) < 0) *untried = 1;
+    if (r >= 0 && (p->score = npi_plugin_find_library(p, s, &p->why)) >= 0) npi_plugin_ask(p, NULL);
+    return r;
+}
+
 static void describe(const char *name, const struct np_runtime_search *s, int test, void (*each)(void *, const struct np_runtime_info *),
                      void *opaque) {
     static const struct { const char *name, *title; } titles[] = { { "tflite", "LiteRT" }, { "onnx", "ONNX Runtime" }, { "openvino", "OpenVINO" },
@@ -76,10 +86,11 @@ static void describe(const char *name, const struct np_runtime_search *s, int te
     for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
         if (!strcmp(name, titles[i].name)) snprintf(info.title, sizeof info.title, "%s", titles[i].title);
     const int64_t t0 = npi_now_ns();
-    const int r = p ? npi_plugin_find(p, name, s, NULL, &err) : NP_ENOMEM;
+    int untried = 0;
+    const int r = !p ? NP_ENOMEM : test == NP_RUNTIME_TEST_ISOLATED ? find_isolated(p, name, s, &untried, &err) : npi_plugin_find(p, name, s, NULL, &err);
     info.load_ms = (double)(npi_now_ns() - t0) * 1e-6;
     if (r < 0) {
-        info.works = 0;
+        info.works = untried ? -1 : 0;
         snprintf(info.problem, sizeof info.problem, "%s", err.message);
     } else {
         snprintf(info.title, sizeof info.title, "%s", p->table->title ? p->table->title : name);

@@ -17,6 +17,7 @@ void npi_meter_init(struct npi_meter *m, int n_lanes) {
 }
 
 void npi_meter_free(struct npi_meter *m) {
+    if (m->gpu_open) npi_gpu_load_close(&m->gpu);
     pthread_mutex_destroy(&m->lock);
     pthread_mutex_destroy(&m->probe_lock);
 }
@@ -223,6 +224,11 @@ void npi_meter_read(struct npi_meter *m, struct np_stats *out) {
     memcpy(out->cpu_core, m->probe.core, sizeof out->cpu_core);
     out->n_cores = m->probe.n_cores;
     out->memory_mb = m->probe.memory_mb;
+    if (!m->gpu_open) npi_gpu_load_open(&m->gpu, "", "libnvidia-ml.so.1");
+    m->gpu_open = 1;
+    npi_gpu_load_look(&m->gpu, now);
+    out->gpu_share = m->gpu.share;
+    out->gpu_memory_mb = m->gpu.memory_mb;
     pthread_mutex_unlock(&m->probe_lock);
 
     sort(ms, n);
@@ -230,6 +236,5 @@ void npi_meter_read(struct npi_meter *m, struct np_stats *out) {
     out->delay_p95_ms = rank(ms, n, .95);
     out->delay_p99_ms = rank(ms, n, .99);
     out->delay_max_ms = n ? (double)ms[n - 1] : 0;
-    out->gpu_share = out->gpu_memory_mb = -1;
     out->bottleneck = bottleneck(out, ns, busy, now - first, m->n_lanes);
 }

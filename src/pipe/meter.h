@@ -8,6 +8,7 @@
 
 #include "nextpose/stats.h"
 #include "pipe/probe.h"
+#include "tune/gpu_load.h"
 
 #define NPI_METER_BUCKET_NS 250000000
 #define NPI_METER_BUCKETS 12              /* 3 s */
@@ -33,6 +34,7 @@ struct npi_meter {
     int64_t n_read, n_dropped, n_displayed, n_processed, n_inferred, n_propagated, n_late, n_failed, n_inferences;
     int64_t detection_hits, detection_misses, pose_hits, pose_misses, cache_expired;
     struct npi_probe probe;
+    struct npi_gpu_load gpu; int gpu_open; /* opened by the first who reads: who never asks pays no start of a driver */
 };
 
 /* One frame that came through. */

@@ -217,6 +217,29 @@ def auto_and_speed():
 
 
 @case
+def others_isolate():
+    """doctor outlives a runtime that crashes, by default; bench model times a runtime in a process of its own."""
+    folder = f"{tmp}/doctor"
+    os.makedirs(folder)
+    with open(f"{folder}/(tiny model).fault", "w") as f:  # the tiny model of doctor is no file; the worker starts in this folder
+        f.write("open=crash\n")
+
+    def nextpose_in(*argv):
+        done = subprocess.run([os.path.realpath(nextpose), *argv, "--plugins", os.path.realpath(plugins)], capture_output=True, text=True, timeout=300, cwd=folder)
+        return {"rc": done.returncode, "err": done.stderr, "out": done.stdout, "frames": [], "summary": {}, "case": " ".join(argv[:2])}
+
+    r = nextpose_in("doctor", "--no-measure", "--json")
+    check(r, r["rc"] in (0, 3), "doctor goes on")
+    fault = next((x for x in json.loads(r["out"])["runtimes"] if x["name"] == "fault"), {})
+    check(r, fault.get("works") is False and "signal 11" in fault.get("problem", ""), f"it says why: {fault}")
+    r = nextpose_in("doctor", "--no-measure", "--no-isolate")
+    check(r, r["rc"] < 0, "in its own process it dies of the crash (the test has a crash to survive)")
+    r = nextpose_in("bench", "model", model, "--backend", "native,fault", "--isolate", "--runs", "2", "--json")
+    lines = [json.loads(x) for x in r["out"].splitlines()]
+    check(r, r["rc"] == 0 and len(lines) == 2 and lines[1]["min_ms"] > 0 and "own process" in lines[1]["device"], "bench times it in a process of its own")
+
+
+@case
 def no_worker():
     r = run("no_worker", {}, "--isolate", "--worker", "/no/such/worker")
     switched(r, reference, "native", "/no/such/worker")

@@ -12,6 +12,8 @@ int nvmlDeviceGetCount_v2(unsigned *n);
 int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **out);
 int nvmlDeviceGetName(void *d, char *name, unsigned size);
 int nvmlDeviceGetMemoryInfo(void *d, struct memory *m);
+struct use { unsigned gpu, memory; };
+int nvmlDeviceGetUtilizationRates(void *d, struct use *u);
 
 static const char *mode(void) { return getenv("FAKE_NVML") ? getenv("FAKE_NVML") : "8192"; }
 int nvmlInit_v2(void) { return strcmp(mode(), "dead") ? 0 : 9; }
@@ -26,5 +28,10 @@ int nvmlDeviceGetName(void *d, char *name, unsigned size) { return snprintf(name
 int nvmlDeviceGetMemoryInfo(void *d, struct memory *m) {
     if (!strcmp(mode(), "old")) return 3;
     m->total = strtoull(mode(), NULL, 10) << 20;
+    m->used = m->total / 4;
     return 0;
+}
+int nvmlDeviceGetUtilizationRates(void *d, struct use *u) {
+    u->gpu = 42;
+    return strcmp(mode(), "old") ? 0 : 3;
 }

@@ -21,6 +21,7 @@ static const struct opt_def bench_opts[] = {
     { "device", 0, OPT_STRING, NULL, 0, 0, NULL, "NAME", "of other runtimes: cpu, gpu, auto, cuda, tensorrt, … [cpu]", NULL },
     { "precision", 0, OPT_CHOICE, "auto", 0, 0, "auto|fp32|fp16|bf16|int8", "NAME", "auto, fp32, fp16, bf16, int8", NULL },
     { "backend-options", 0, OPT_STRING, NULL, 0, 0, NULL, "K=V,…", "settings of the runtime by its own names", NULL },
+    { "isolate", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "time other runtimes in processes of their own, as run --isolate has them", NULL },
     TOOL_RUNTIME_OPTS,
     { NULL, 0, 0, NULL, 0, 0, NULL, NULL, NULL, NULL },
 };

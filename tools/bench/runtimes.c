@@ -75,7 +75,9 @@ static void try_alone(struct line *l, const char *path, const struct np_runtime_
     if (pid == 0) {
         struct np_error e = { 0 };
         const double before = resident_mb();
-        t.ok = open_net(l, path, p, &e) >= 0;
+        struct np_runtime_net_params here = *p;
+        here.isolate = 0; /* this is a process of its own, and its memory is what is asked */
+        t.ok = open_net(l, path, &here, &e) >= 0;
         t.memory_mb = resident_mb() - before;
         t.about = l->about;
         snprintf(t.why, sizeof t.why, "%.399s", e.message);
@@ -217,7 +219,7 @@ int bench_runtimes(const struct opts *o) {
     if (r < 0) return tool_fail(tool_exit_code(r), &e);
     const struct np_runtime_net_params base = { .device = opt_str(o, "device"), .precision = opt_str(o, "precision"),
                                                 .options = opt_str(o, "backend-options"), .isa = opt_str(o, "isa"),
-                                                .batch = opt_str(o, "batch") ? opt_int(o, "batch") : 0, .cache_dir = s.cache_dir,
+                                                .batch = opt_str(o, "batch") ? opt_int(o, "batch") : 0, .cache_dir = s.cache_dir, .isolate = opt_bool(o, "isolate"),
                                                     .search = s.runtime_search };
     int working = 0;
     for (int i = 0; i < n; i++) {
@@ -228,7 +230,9 @@ int bench_runtimes(const struct opts *o) {
         if (open_net(&l[i], path, &base, &e) < 0) snprintf(l[i].why, sizeof l[i].why, "%.399s", e.message);
         else if (!(l[i].ms = calloc((size_t)runs, sizeof *l[i].ms))) snprintf(l[i].why, sizeof l[i].why, "out of memory");
         else working++;
+        const struct np_runtime_net_about timed = l[i].about;
         l[i].about = alone;
+        if (base.isolate) memcpy(l[i].about.device, timed.device, sizeof timed.device); /* says so */
     }
     for (int i = 0; i < n; i++)
         if (!*l[0].why && !strcmp(l[0].runtime, "native") && !*l[i].why && i) l[i].differs = differ(&l[0], &l[i]);

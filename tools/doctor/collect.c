@@ -168,10 +168,10 @@ void doctor_advise(struct doctor *d) {
     if (d->preset[0].n) advise(d, "%sthe best settings for a rate of yours: nextpose recommend --target-fps N", n_missed ? "" : "nothing is in the way; ");
 }
 
-void doctor_collect(struct doctor *d, const struct np_settings *base, const char *dirs, int measure) {
+void doctor_collect(struct doctor *d, const struct np_settings *base, const char *dirs, int measure, int isolate) {
     memset(d, 0, sizeof *d);
     processor(d);
-    np_runtime_list(base->runtime_search, 1, on_runtime, d);
+    np_runtime_list(base->runtime_search, isolate ? NP_RUNTIME_TEST_ISOLATED : NP_RUNTIME_TEST, on_runtime, d);
     hardware(d);
     models(d, dirs);
     doctor_video(d);

@@ -32,7 +32,7 @@ struct doctor {
 };
 
 /* measure: also run each preset for a few seconds on the demo clip, when models and clip are here. */
-void doctor_collect(struct doctor *d, const struct np_settings *base, const char *dirs, int measure);
+void doctor_collect(struct doctor *d, const struct np_settings *base, const char *dirs, int measure, int isolate);
 void doctor_print_text(const struct doctor *d, FILE *f);
 int doctor_print_json(const struct doctor *d, const char *path, struct np_error *err);
 

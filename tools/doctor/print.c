@@ -10,7 +10,7 @@ static void print_runtimes(const struct doctor *d, FILE *f) {
     static const char *const verdict[] = { "not tried", "no", "works" };
     for (int k = 0; k < d->n_runtimes; k++) {
         const struct np_runtime_info *const i = &d->runtime[k];
-        fprintf(f, "runtime    %-9s %-9s %s", i->name, *i->problem ? "no" : verdict[i->works + 1], i->title);
+        fprintf(f, "runtime    %-9s %-9s %s", i->name, *i->problem && i->works >= 0 ? "no" : verdict[i->works + 1], i->title);
         if (*i->version) fprintf(f, " %s", i->version);
         if (*i->devices) fprintf(f, ", devices: %s", i->devices);
         if (*i->missing) fprintf(f, " (not here: %s)", i->missing);
