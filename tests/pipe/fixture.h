@@ -21,13 +21,13 @@ static int n_frames;
 static atomic_int released;
 static char detector[1024], pose[1024], models[512];
 
-static void count_release(void *opaque) {
+static inline void count_release(void *opaque) {
     (void)opaque;
     atomic_fetch_add(&released, 1);
 }
 
 /* 0, or 77: what it needs is not here. */
-static int open_clip(const char *shared, const char *name, int n) {
+static inline int open_clip(const char *shared, const char *name, int n) {
     char path[512];
     struct npi_source *src;
     struct npi_source_params sp = { 0 };
@@ -51,7 +51,7 @@ static int open_clip(const char *shared, const char *name, int n) {
     exit(1);
 }
 
-static void close_clip(void) {
+static inline void close_clip(void) {
     for (int i = 0; i < n_frames; i++) npi_pic_unref(clip[i]);
 }
 
