@@ -68,5 +68,7 @@ int npi_lo_pad_repeat(struct npi_lower *l, const struct npi_node *n, int x);
 int npi_lo_softplus(struct npi_lower *l, int x);
 int npi_lo_layer_norm(struct npi_lower *l, const struct npi_node *n, const int *in);
 int npi_lo_rms_norm(struct npi_lower *l, const struct npi_node *n, const int *in);
+/* TFLite's detection post-processing, for ONNX: 1 with out[0..3], or negative. */
+int npi_lo_detection(struct npi_lower *l, const struct npi_node *n, const int *in, int *out);
 int npi_lo_gelu(struct npi_lower *l, int x, int tanh_approx);
 #endif

@@ -101,6 +101,7 @@ static int rule(struct npi_lower *l, const struct npi_node *n, const int *in, in
     }
     int r = npi_lo_real_op(l, n, rule, out);
     if (r) return r;
+    if (n->op == NPI_OP_DETECTION_POSTPROCESS) return npi_lo_detection(l, n, in, out);
     if ((n->op == NPI_OP_CONV2D || n->op == NPI_OP_DWCONV2D || n->op == NPI_OP_FULLY_CONNECTED) && n->n_in > 3 && in[3] >= 0)
         r = npi_lo_residual(l, n, in);
     else {
@@ -113,8 +114,13 @@ static int rule(struct npi_lower *l, const struct npi_node *n, const int *in, in
     return r < 0 ? r : 1;
 }
 
+/* Shapes behind a NonMaxSuppression of the model are as large as they may be here, and as many as there are in ONNX. */
+static int first_rule(struct npi_lower *l, const struct npi_node *n, const int *in, int *out) {
+    return n->op == NPI_OP_NMS ? npi_lo_refuse(l, "NonMaxSuppression finds a number of boxes that is not known before") : rule(l, n, in, out);
+}
+
 /* What unfused activations and decompositions leave behind (Silu of an activation) is taken up by a second round. */
 int npi_lower_onnx(struct npi_graph *g, struct np_error *err) {
-    const int r = npi_lower(g, rule, "ONNX", err);
+    const int r = npi_lower(g, first_rule, "ONNX", err);
     return r < 0 ? r : npi_lower(g, rule, "ONNX", err);
 }

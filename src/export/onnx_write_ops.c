@@ -591,7 +591,7 @@ static const struct row rows[] = {
     UN(EQUAL, "Equal"), UN(LESS, "Less"), UN(LESS_EQUAL, "LessOrEqual"), UN(GREATER, "Greater"), UN(GREATER_EQUAL, "GreaterOrEqual"),
     UN(AND, "And"), UN(OR, "Or"), UN(XOR, "Xor"), UN(BITWISE_AND, "BitwiseAnd"), UN(BITWISE_OR, "BitwiseOr"), UN(BITWISE_XOR, "BitwiseXor"), UN(BIT_SHIFT, "BitShift"),
     UN(WHERE, "Where"), { NPI_OP_REDUCE, "Reduce", reduce }, { NPI_OP_ARGMAX, "ArgMax", argminmax }, { NPI_OP_ARGMIN, "ArgMin", argminmax },
-    { NPI_OP_TOPK, "TopK", topk },
+    { NPI_OP_TOPK, "TopK", topk }, UN(NMS, "NonMaxSuppression"),
     { NPI_OP_RESHAPE, "Reshape", shaped }, { NPI_OP_TRANSPOSE, "Transpose", transpose }, UN(CONCAT, "Concat"), { NPI_OP_SLICE, "Slice", slice },
     { NPI_OP_PAD, "Pad", pad }, { NPI_OP_TILE, "Tile", shaped }, { NPI_OP_EXPAND, "Expand", shaped },
     { NPI_OP_GATHER, "Gather", gather }, { NPI_OP_GATHER_ND, "GatherND", gather }, { NPI_OP_GATHER_ELEMENTS, "GatherElements", gather },
