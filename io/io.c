@@ -111,3 +111,20 @@ int npi_io_read_file(void **out, size_t *size, const char *path, size_t limit, s
     *size = n;
     return 0;
 }
+
+int npi_io_read_text(char **out, const char *path, size_t limit, struct np_error *err) {
+    void *data = NULL;
+    size_t size = 0;
+    int r = npi_io_read_file(&data, &size, path, limit, err);
+    if (r < 0) return r;
+    char *const text = realloc(data, size + 1);
+    if (!text) r = npi_io_fail(err, NP_ENOMEM, "out of memory");
+    else if (memchr(text, 0, size)) r = npi_io_fail(err, NP_EINVAL, "%s is not a text file", path);
+    if (r < 0) {
+        free(text ? text : data);
+        return r;
+    }
+    text[size] = '\0';
+    *out = text;
+    return 0;
+}

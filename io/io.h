@@ -21,4 +21,6 @@ void npi_io_stem(char *out, size_t size, const char *path);
 int npi_io_mkdirs(const char *path, struct np_error *err);
 /* Whole file into malloc'd memory, at most `limit` bytes. NP_ENOENT, NP_EIO, NP_ELIMIT, NP_ENOMEM. */
 int npi_io_read_file(void **out, size_t *size, const char *path, size_t limit, struct np_error *err);
+/* The same of a text, which ends with a zero byte; NP_EINVAL when there is one in it already. */
+int npi_io_read_text(char **out, const char *path, size_t limit, struct np_error *err);
 #endif

@@ -3,22 +3,17 @@
  * them, so the calling thread is narrowed while it is inside score() and open(), and is as before afterwards.
  *
  *   static int open_net(struct np_backend_net **out, const struct np_backend_params *p, struct np_error *err) {
- *       struct narrow w;
- *       int r = narrow_begin(&w, p, err);
- *       if (r >= 0) r = open_here(out, p, err);
- *       narrow_end(&w);
- *       return r;
+ *       return narrow_open(open_here, out, p, err);
  *   } */
 #ifndef NEXTPOSE_PLUGIN_NARROW_H
 #define NEXTPOSE_PLUGIN_NARROW_H
-#include <nextpose/backend.h>
+#include "common.h"
 
 #include <sched.h> /* needs _GNU_SOURCE */
-#include <stdio.h>
 
 struct narrow { cpu_set_t before; int on; };
 
-static int narrow_begin(struct narrow *w, const struct np_backend_params *p, struct np_error *err) {
+static inline int narrow_begin(struct narrow *w, const struct np_backend_params *p, struct np_error *err) {
     cpu_set_t mine;
     w->on = p->cpu_mask && sched_getaffinity(0, sizeof w->before, &w->before) == 0;
     if (!w->on) return 0;
@@ -27,14 +22,28 @@ static int narrow_begin(struct narrow *w, const struct np_backend_params *p, str
         if (p->cpu_mask[i / 64] >> (i % 64) & 1) CPU_SET(i, &mine);
     if (sched_setaffinity(0, sizeof mine, &mine) == 0) return 0;
     w->on = 0;
-    if (err) {
-        err->code = NP_EINVAL;
-        snprintf(err->message, sizeof err->message, "none of the processors that were asked for may be used");
-    }
-    return NP_EINVAL;
+    return fail(err, NP_EINVAL, "none of the processors that were asked for may be used");
 }
 
-static void narrow_end(const struct narrow *w) {
+static inline void narrow_end(const struct narrow *w) {
     if (w->on) sched_setaffinity(0, sizeof w->before, &w->before);
+}
+
+static inline int narrow_score(int (*look)(const struct np_backend_params *, struct np_backend_info *, struct np_error *),
+                               const struct np_backend_params *p, struct np_backend_info *out, struct np_error *why) {
+    struct narrow w;
+    int r = narrow_begin(&w, p, why);
+    if (r >= 0) r = look(p, out, why);
+    narrow_end(&w);
+    return r;
+}
+
+static inline int narrow_open(int (*open_here)(struct np_backend_net **, const struct np_backend_params *, struct np_error *),
+                              struct np_backend_net **out, const struct np_backend_params *p, struct np_error *err) {
+    struct narrow w;
+    int r = narrow_begin(&w, p, err);
+    if (r >= 0) r = open_here(out, p, err);
+    narrow_end(&w);
+    return r;
 }
 #endif

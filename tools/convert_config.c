@@ -94,19 +94,9 @@ int convert_config_string(struct convert_config *c, const char *text, const char
 #endif
 
 int convert_config_read(struct convert_config *c, const char *path, struct np_error *err) {
-    void *data = NULL;
-    size_t size = 0;
-    int r = npi_io_read_file(&data, &size, path, 1 << 20, err);
-    if (r < 0) return r;
-    char *const text = malloc(size + 1);
-    if (!text) r = npi_io_fail(err, NP_ENOMEM, "out of memory");
-    else if (memchr(data, 0, size)) r = npi_io_fail(err, NP_EINVAL, "%s is not a text file", path);
-    else {
-        memcpy(text, data, size);
-        text[size] = '\0';
-        r = convert_config_string(c, text, path, err);
-    }
+    char *text = NULL;
+    int r = npi_io_read_text(&text, path, 1 << 20, err);
+    if (r >= 0) r = convert_config_string(c, text, path, err);
     free(text);
-    free(data);
     return r;
 }

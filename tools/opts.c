@@ -228,20 +228,10 @@ int opts_config_string(struct opts *o, const char *text, const char *path, struc
 #endif
 
 static int config_file(struct opts *o, const char *path, struct np_error *err) {
-    void *data = NULL;
-    size_t size = 0;
-    int r = npi_io_read_file(&data, &size, path, 1 << 20, err);
-    if (r < 0) return r;
-    char *const text = malloc(size + 1);
-    if (!text) r = npi_io_fail(err, NP_ENOMEM, "out of memory");
-    else if (memchr(data, 0, size)) r = npi_io_fail(err, NP_EINVAL, "%s is not a text file", path);
-    else {
-        memcpy(text, data, size);
-        text[size] = '\0';
-        r = opts_config_string(o, text, path, err);
-    }
+    char *text = NULL;
+    int r = npi_io_read_text(&text, path, 1 << 20, err);
+    if (r >= 0) r = opts_config_string(o, text, path, err);
     free(text);
-    free(data);
     return r;
 }
 

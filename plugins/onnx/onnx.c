@@ -11,7 +11,6 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,19 +34,6 @@ struct np_backend_net {
 
 /* One of each a process: ORT has one environment, and a library is never unloaded. */
 static struct { char path[1024]; const ort_fn *api; struct OrtEnv *env; char version[64]; } lib;
-
-int fail(struct np_error *err, int code, const char *fmt, ...) {
-    va_list ap;
-    va_start(ap, fmt);
-    if (err) {
-        err->code = code;
-        vsnprintf(err->message, sizeof err->message, fmt, ap);
-        for (char *p = err->message; *p; p++)
-            if (*p == '\n' || *p == '\r') *p = ' ';
-    }
-    va_end(ap);
-    return code;
-}
 
 int ort_check(const ort_fn *api, struct OrtStatus *s, struct np_error *err, int code, const char *what) {
     if (!s) return 0;
@@ -370,19 +356,11 @@ static void cancel(struct np_backend_net *n) {
 static const char *device(const struct np_backend_net *n) { return n->provider; }
 
 static int score(const struct np_backend_params *p, struct np_backend_info *out, struct np_error *why) {
-    struct narrow w;
-    int r = narrow_begin(&w, p, why);
-    if (r >= 0) r = look(p, out, why);
-    narrow_end(&w);
-    return r;
+    return narrow_score(look, p, out, why);
 }
 
 static int open_net(struct np_backend_net **out, const struct np_backend_params *p, struct np_error *err) {
-    struct narrow w;
-    int r = narrow_begin(&w, p, err);
-    if (r >= 0) r = open_here(out, p, err);
-    narrow_end(&w);
-    return r;
+    return narrow_open(open_here, out, p, err);
 }
 
 static const char *const wheels[] = { "onnxruntime/capi/libonnxruntime.so.*", "onnxruntime/capi/libonnxruntime.so", NULL };

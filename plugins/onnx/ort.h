@@ -5,7 +5,7 @@
  * CreateSessionFromArrayWithPrepackedWeightsContainer). tests/backend runs them against the pinned wheel. */
 #ifndef NPI_PLUGIN_ORT_H
 #define NPI_PLUGIN_ORT_H
-#include <nextpose/backend.h>
+#include "../common.h"
 
 #define ORT_MINOR_MIN 12      /* 1.12, July 2022: the generic AppendExecutionProvider */
 #define ORT_API_WANTED 17     /* the table asked for, when the library is as new; older ones are asked for their own */
@@ -32,7 +32,6 @@ enum ort_slot {
 #define CALL(api, slot, types, ...) (((struct OrtStatus *(*)types)(api)[slot])(__VA_ARGS__))
 #define VOID(api, slot, p) (((void (*)(void *))(api)[slot])(p))
 
-int fail(struct np_error *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* 0, or `code` with the status's message; the status is released. */
 int ort_check(const ort_fn *api, struct OrtStatus *s, struct np_error *err, int code, const char *what);
 

@@ -4,22 +4,8 @@
 #include "api.h"
 
 #include <dlfcn.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-int fail(struct np_error *err, int code, const char *fmt, ...) {
-    va_list ap;
-    va_start(ap, fmt);
-    if (err) {
-        err->code = code;
-        vsnprintf(err->message, sizeof err->message, fmt, ap);
-        for (char *s = err->message; *s; s++)
-            if (*s == '\n' || *s == '\r') *s = ' ';
-    }
-    va_end(ap);
-    return code;
-}
 
 /* OpenVINO writes a page: "Exception from src/…/x.cpp:12: Check 'a' failed at …: the reason". The last line says most. */
 static void last_words(char *out, size_t size, const char *text) {

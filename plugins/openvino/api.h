@@ -8,7 +8,7 @@
  * ov_load() therefore reads them off the library: it asks for the size of tensors of type 0, 1, 2, … and knows them by their order. */
 #ifndef NEXTPOSE_PLUGIN_OPENVINO_API_H
 #define NEXTPOSE_PLUGIN_OPENVINO_API_H
-#include <nextpose/backend.h>
+#include "../common.h"
 
 #include <stdbool.h>
 
@@ -86,5 +86,4 @@ int ov_load(const struct ov_api **out, const char *path, struct np_error *err);
 /* "openvino: WHAT: the library's own words", with the code that fits. Returns it. */
 int ov_fail(const struct ov_api *api, struct np_error *err, int code, int status, const char *what);
 int ov_dtype(const struct ov_api *api, unsigned type); /* enum np_dtype; -1: none of ours */
-int fail(struct np_error *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 #endif

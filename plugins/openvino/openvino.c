@@ -60,11 +60,7 @@ static int look(const struct np_backend_params *p, struct np_backend_info *out, 
 }
 
 static int score(const struct np_backend_params *p, struct np_backend_info *out, struct np_error *why) {
-    struct narrow w;
-    int r = narrow_begin(&w, p, why);
-    if (r >= 0) r = look(p, out, why);
-    narrow_end(&w);
-    return r;
+    return narrow_score(look, p, out, why);
 }
 
 static int supports(const struct np_backend_params *p, struct np_error *why) {
@@ -266,11 +262,7 @@ static int open_here(struct np_backend_net **out, const struct np_backend_params
 }
 
 static int open_net(struct np_backend_net **out, const struct np_backend_params *p, struct np_error *err) {
-    struct narrow w;
-    int r = narrow_begin(&w, p, err);
-    if (r >= 0) r = open_here(out, p, err);
-    narrow_end(&w);
-    return r;
+    return narrow_open(open_here, out, p, err);
 }
 
 static int tensor(const struct np_backend_net *n, int output, int i, struct np_tensor_info *out) {

@@ -13,7 +13,6 @@
 
 #include <dlfcn.h>
 #include <glob.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -84,18 +83,6 @@ struct np_backend_net {
     const void *at[2][MAX_TENSORS];
     atomic_int cancelled;
 };
-
-static int fail(struct np_error *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static int fail(struct np_error *err, int code, const char *fmt, ...) {
-    va_list ap;
-    va_start(ap, fmt);
-    if (err) {
-        err->code = code;
-        vsnprintf(err->message, sizeof err->message, fmt, ap);
-    }
-    va_end(ap);
-    return code;
-}
 
 static const char *status_text(int s) {
     static const char *const text[] = { "ok", "invalid argument", "out of memory", "run-time failure", "missing input tensor", "unsupported",
@@ -414,19 +401,11 @@ static void cancel(struct np_backend_net *n) { atomic_store_explicit(&n->cancell
 static const char *device(const struct np_backend_net *n) { return n->device; }
 
 static int score(const struct np_backend_params *p, struct np_backend_info *out, struct np_error *why) {
-    struct narrow w;
-    int r = narrow_begin(&w, p, why);
-    if (r >= 0) r = look(p, out, why);
-    narrow_end(&w);
-    return r;
+    return narrow_score(look, p, out, why);
 }
 
 static int open_net(struct np_backend_net **out, const struct np_backend_params *p, struct np_error *err) {
-    struct narrow w;
-    int r = narrow_begin(&w, p, err);
-    if (r >= 0) r = open_here(out, p, err);
-    narrow_end(&w);
-    return r;
+    return narrow_open(open_here, out, p, err);
 }
 
 static const char *const wheels[] = { "ai_edge_litert/libLiteRt.so", NULL };

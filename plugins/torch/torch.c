@@ -16,7 +16,6 @@
 #include "shim.h"
 
 #include <dlfcn.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,18 +25,6 @@
 #define NP_TORCH_MAJOR 0
 #define NP_TORCH_MINOR 0
 #endif
-
-static int fail(struct np_error *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static int fail(struct np_error *err, int code, const char *fmt, ...) {
-    va_list ap;
-    va_start(ap, fmt);
-    if (err) {
-        err->code = code;
-        vsnprintf(err->message, sizeof err->message, fmt, ap);
-    }
-    va_end(ap);
-    return code;
-}
 
 static struct { const struct np_torch_shim *shim; char path[4096], version[32]; int cuda; } lib;
 
@@ -103,11 +90,7 @@ static int look(const struct np_backend_params *p, struct np_backend_info *out, 
 }
 
 static int score(const struct np_backend_params *p, struct np_backend_info *out, struct np_error *why) {
-    struct narrow w;
-    int r = narrow_begin(&w, p, why);
-    if (r >= 0) r = look(p, out, why);
-    narrow_end(&w);
-    return r;
+    return narrow_score(look, p, out, why);
 }
 
 /* 1: the archive has an entry whose name ends so. Names stand in clear text in a ZIP's directory, which is at its end. */
@@ -147,11 +130,7 @@ static int open_here(struct np_backend_net **out, const struct np_backend_params
 }
 
 static int open_net(struct np_backend_net **out, const struct np_backend_params *p, struct np_error *err) {
-    struct narrow w;
-    int r = narrow_begin(&w, p, err);
-    if (r >= 0) r = open_here(out, p, err);
-    narrow_end(&w);
-    return r;
+    return narrow_open(open_here, out, p, err);
 }
 
 static int tensor(const struct np_backend_net *n, int output, int i, struct np_tensor_info *out) { return lib.shim->tensor(n, output, i, out); }
