@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "inspect_draw.h"
+#include "nextpose/runtimes.h"
 #include "tool.h"
 
 static const struct opt_def inspect_opts[] = {
@@ -37,8 +38,35 @@ static void print_line(void *opaque, const char *text) { puts(text); }
 
 /* ---- text ---- */
 
-/* By format; the plug-ins know more (nextpose doctor lists those that are here). */
-static const char *foreign(const struct np_inspect_info *i) { return !strcmp(i->format, "TFLite") ? "tflite (LiteRT)" : "onnx (ONNX Runtime), openvino"; }
+/* Plug-ins that are here and take the file, and what the others say. */
+struct takers {
+    const struct np_runtime_search *search;
+    const char *path;
+    struct { char name[32], title[64], why[512]; int takes; } of[32];
+    int n;
+};
+
+static void ask(void *opaque, const struct np_runtime_info *info) {
+    struct takers *const t = opaque;
+    struct np_error e = { 0 };
+    if (!strcmp(info->name, "native") || t->n == (int)(sizeof t->of / sizeof *t->of)) return;
+    const int r = np_runtime_takes(t->search, info->name, t->path, &e);
+    snprintf(t->of[t->n].name, sizeof t->of->name, "%s", info->name);
+    snprintf(t->of[t->n].title, sizeof t->of->title, "%s", info->title);
+    snprintf(t->of[t->n].why, sizeof t->of->why, "%s", e.message);
+    t->of[t->n++].takes = r == 0;
+}
+
+extern char **environ;
+
+static const struct takers *takers(const char *path) {
+    static struct np_runtime_search search;
+    static struct takers t;
+    np_runtime_search_env(&search, (const char *const *)environ);
+    t = (struct takers){ .search = &search, .path = path };
+    np_runtime_list(&search, 0, ask, &t);
+    return &t;
+}
 
 static void print_layers(const struct np_inspection *x) {
     struct np_inspect_layer l;
@@ -73,7 +101,14 @@ static void print_all(const struct np_inspection *x, const char *path, const str
     if (i->runs) printf("memory   weights %.2f MB, activations %.2f MB\n", (double)i->weights_bytes / 1048576, (double)i->arena_bytes / 1048576);
     for (int k = 0; np_inspect_trouble(x, k, &op, &node, &why) == 0; k++) printf("trouble  %s '%s': %s\n", op, node, why);
     if (i->n_skipped) printf("trouble  %d more nodes depend on these\n", i->n_skipped);
-    printf("runs on  %s%s\n", i->runs ? "native, " : "", foreign(i));
+    const struct takers *const who = takers(path);
+    int n = i->runs;
+    printf("runs on  %s", i->runs ? "native" : "");
+    for (int k = 0; k < who->n; k++)
+        if (who->of[k].takes) printf("%s%s (%s)", n++ ? ", " : "", who->of[k].name, who->of[k].title);
+    printf("%s\n", n ? "" : "nothing that is here");
+    for (int k = 0; k < who->n; k++)
+        if (!who->of[k].takes) printf("%-8s no: %s\n", who->of[k].name, who->of[k].why);
     if (!i->runs) printf("native   no: %s\n", i->why_not);
     if (i->sure >= 100) printf("head     %s, task %s, keypoints %s: %s\n", i->decoder, i->task, *i->keypoint_set ? i->keypoint_set : "none", i->card_why);
     else if (i->sure) printf("head     looks like %s, task %s, keypoints %s (%d %% sure: %s)\n", i->decoder, i->task, *i->keypoint_set ? i->keypoint_set : "none", i->sure, i->card_why);
@@ -127,7 +162,19 @@ static void json_all(const struct np_inspection *x, const char *path, const stru
     printf(" },\n  \"macs\": %lld,\n  \"native\": { \"runs\": %s", (long long)i->macs, i->runs ? "true" : "false");
     if (i->runs) printf(", \"steps\": %d, \"weights_bytes\": %zu, \"activations_bytes\": %zu", i->n_steps, i->weights_bytes, i->arena_bytes);
     else printf(", \"why_not\": "), json_text(i->why_not);
-    printf(" },\n  \"runtimes\": [%s%s],\n  \"troubles\": [", i->runs ? "\"native\", " : "", !strcmp(i->format, "TFLite") ? "\"tflite\"" : "\"onnx\", \"openvino\"");
+    const struct takers *const t = takers(path);
+    int n = i->runs;
+    printf(" },\n  \"runtimes\": [%s", i->runs ? "\"native\"" : "");
+    for (int k = 0; k < t->n; k++)
+        if (t->of[k].takes) printf("%s\"%s\"", n++ ? ", " : "", t->of[k].name);
+    printf("],\n  \"other_runtimes\": [");
+    for (int k = 0, others = 0; k < t->n; k++) {
+        if (t->of[k].takes) continue;
+        printf("%s{ \"name\": \"%s\", \"why\": ", others++ ? ", " : "", t->of[k].name);
+        json_text(t->of[k].why);
+        printf(" }");
+    }
+    printf("],\n  \"troubles\": [");
     for (int k = 0; np_inspect_trouble(x, k, &op, &node, &why) == 0; k++) {
         printf("%s\n    { \"op\": ", k ? "," : "");
         json_text(op);

@@ -45,6 +45,10 @@ enum np_runtime_test { NP_RUNTIME_LOOK, NP_RUNTIME_TEST, NP_RUNTIME_TEST_ISOLATE
 /* Tells of each runtime in turn: native, tflite, onnx, openvino, torch, then other plug-ins in the search. test: enum np_runtime_test. The pointer given to `each` is good for that call. Slow (loads libraries). */
 NP_API void np_runtime_list(const struct np_runtime_search *s, int test, void (*each)(void *opaque, const struct np_runtime_info *info), void *opaque);
 
+/* Would that runtime take the ONNX or TFLite file? 0: its plug-in and library are here, it reads the format, and its quick look (np_backend.supports) finds nothing
+ * against it; opening may still fail. NP_EBACKEND: it is not here; NP_EUNSUPPORTED: it does not take it; *err says why. Loads the plug-in, not the library. */
+NP_API int np_runtime_takes(const struct np_runtime_search *s, const char *runtime, const char *path, struct np_error *err);
+
 /* One net on one runtime, by itself: what `nextpose bench model --backend` times. No fallback: what cannot be is an error. */
 struct np_tensor_info;
 struct np_runtime_net;

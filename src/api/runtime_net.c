@@ -2,6 +2,9 @@
 /* np_runtime_net: a net on a runtime without card, line-up and fallback. A thin cover over backend/engine.h. */
 #include "backend/isolate.h"
 #include "base/clock.h"
+#include "base/mem.h"
+#include "base/mmap.h"
+#include "import/import.h"
 #include "nextpose/engine.h"
 #include "nextpose/runtimes.h"
 #include "pipe/choose.h"
@@ -75,6 +78,34 @@ static int find(struct npi_plugin *x, const char *name, const struct np_runtime_
     if (r >= 0) r = npi_plugin_find_library(x, p->search, err);
     if (r >= 0 && npi_plugin_ask(x, NULL) < 0) r = npi_fail(err, NP_EBACKEND, "%s", x->why.message);
     return r;
+}
+
+static int in_list(const char *list, const char *word) {
+    const size_t k = strlen(word);
+    for (size_t n; *list; list += n + (list[n] == ','))
+        if ((n = strcspn(list, ",")) == k && !memcmp(list, word, k)) return 1;
+    return 0;
+}
+
+int np_runtime_takes(const struct np_runtime_search *s, const char *runtime, const char *path, struct np_error *err) {
+    struct npi_file f = { 0 };
+    if (!runtime || !path) return npi_fail(err, NP_EINVAL, "np_runtime_takes: NULL argument");
+    struct npi_plugin *const x = npi_alloc(sizeof *x);
+    if (!x) return npi_fail(err, NP_ENOMEM, "out of memory");
+    int r = npi_file_map(&f, path, err);
+    if (r >= 0) {
+        const char *const format = npi_is_tflite(f.data, f.size) ? "tflite" : "onnx";
+        const struct np_backend *t = NULL;
+        if (npi_plugin_find_module(x, runtime, s, err) < 0 || npi_plugin_find_library(x, s, err) < 0) r = NP_EBACKEND;
+        else t = x->table;
+        struct np_backend_params p = { .size = sizeof p, .library = *x->library ? x->library : NULL, .model_path = path, .format = format, .threads = 1,
+                                       .model = f.data, .model_size = f.size };
+        if (t && !in_list(t->formats, format)) r = npi_fail(err, NP_EUNSUPPORTED, "reads %s, and this is %s", t->formats, format);
+        else if (t && t->supports) r = t->supports(&p, err);
+    }
+    npi_file_unmap(&f);
+    npi_free(x);
+    return r < 0 ? r : 0;
 }
 
 int np_runtime_net_open(struct np_runtime_net **out, const char *path, const struct np_runtime_net_params *p, struct np_error *err) {
