@@ -69,7 +69,7 @@ static void shut(int *fd) {
 
 static void open_drm(struct npi_gpu_load *g, const char *root) {
     char dir[512];
-    double most = -1;
+    double most = -2; /* a card that does not tell how much it has (-1) is better than none */
     if ((size_t)snprintf(dir, sizeof dir, "%s/sys/class/drm", root) >= sizeof dir) return;
     DIR *const d = opendir(dir);
     if (!d) return;

@@ -48,6 +48,11 @@ static int n_open(void) {
 static void amdgpu(void **state) {
     struct npi_gpu_load g;
     const int before = n_open();
+    put("card0", "gpu_busy_percent", "5\n"); /* its memory is not told */
+    npi_gpu_load_open(&g, root, NULL);
+    npi_gpu_load_look(&g, second);
+    assert_true(g.share == .05 && g.memory_mb == -1);
+    npi_gpu_load_close(&g);
     put("card0", "mem_info_vram_total", "536870912\n"); /* the small one inside the processor */
     put("card0", "gpu_busy_percent", "99\n");
     put("card0", "mem_info_vram_used", "1048576\n");
