@@ -11,8 +11,8 @@ static int bind(void *opaque, const char *input, struct npi_view *v) {
     (void)opaque, (void)input;
     const size_t bytes = npi_view_bytes(v);
     if (bytes > sizeof words) return 0;
-    static float floats[64];
-    for (int i = 0; i < 64; i++) floats[i] = (float)words[i] * .5f + .5f;
+    static float floats[128]; /* as many bytes as the words have */
+    for (size_t i = 0; i < sizeof floats / sizeof *floats; i++) floats[i] = (float)words[i % 64] * .5f + .5f;
     v->data = v->dtype == NP_F32 ? (void *)floats : (void *)(uintptr_t)words;
     return 1;
 }
