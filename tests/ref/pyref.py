@@ -86,12 +86,17 @@ class Planes:
         return rgb
 
 
+def litert(path, threads):
+    net = Interpreter(path, num_threads=threads)
+    net.allocate_tensors()
+    return net
+
+
 class Pipeline:
+    net = staticmethod(litert)  # what loads a net; a subclass may bring another runtime behind the same calls
+
     def __init__(self, detector, pose, threads=1, max_persons=8, thr=0.35, nms=0.5):
-        self.det = Interpreter(detector, num_threads=threads)
-        self.det.allocate_tensors()
-        self.pose = Interpreter(pose, num_threads=threads)
-        self.pose.allocate_tensors()
+        self.det, self.pose = self.net(detector, threads), self.net(pose, threads)
         self.side = int(self.det.get_input_details()[0]["shape"][1])
         self.anchors = anchors(self.side)
         self.max_persons, self.thr, self.nms = max_persons, thr, nms
