@@ -59,7 +59,7 @@ build build meson setup build ${torch:+"-Dtorch_dir=$torch"}
 run build
 if [ -z "${NEXTPOSE_TEST_FAST:-}" ]; then
     build build-asan env CC=clang meson setup build-asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
-    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=1 run build-asan --timeout-multiplier 8 --no-suite backend --no-suite cli --no-suite views
+    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=1 run build-asan --timeout-multiplier 8 --no-suite backend --no-suite cli --no-suite views --no-suite train
     # Of the suites that run the whole command, those that were seen to pass under ASan; the others run in the release build only.
     UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=1 run build-asan --timeout-multiplier 8 search lineup isolate compare-onnx compare-tflite \
         compare-provider compare-convert compare-auto completion config doctor eval formats input media interrupt outputs hub retry web slow

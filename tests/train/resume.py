@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""resume.py DIR: a training run that is killed again and again ends with the very weights and the very log of one that was left alone.
+
+The data are noise with skeletons, made here; the net is the smallest, one thread, so that every sum is done in the same order."""
+import csv
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import torch
+
+import joints
+
+TRAIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "train", "train_pose.py")
+SAMPLES = 8 * 32
+
+
+def make_data(folder, n=16, side=48):
+    rng = np.random.default_rng(7)
+    os.makedirs(folder)
+    rng.integers(0, 256, n * side * side * 3, dtype=np.uint8).tofile(folder + "/pictures.u8")
+    np.save(folder + "/pictures.npy", np.array([(i * side * side * 3, side, side) for i in range(n)]))
+    idx = np.concatenate([np.arange(n), 8500 + np.arange(4)])     # the last four are held out; they borrow the first pictures
+    index = np.zeros((9000, 3), np.int64)
+    index[:n] = np.load(folder + "/pictures.npy")
+    index[8500:8504] = index[:4]
+    np.save(folder + "/pictures.npy", index)
+    xy = rng.uniform(6, side - 6, (len(idx), joints.N, 2)).astype(np.float32)
+    human = np.zeros((9000, 14, 3), np.float32)
+    human[idx] = np.concatenate([xy[:, joints.LSP], np.ones((len(idx), 14, 1))], 2)
+    box = np.concatenate([xy.min(1), xy.max(1)], 1)
+    one = np.ones((len(idx), joints.N), np.float16)
+    np.savez(folder + "/people.npz", idx=idx, kind=np.zeros(len(idx)), xy=xy, w=one, wz=one, human=human, box=box, ybox=box,
+             z=rng.normal(0, .2, one.shape).astype(np.float16))
+
+
+def command(folder, data, samples=SAMPLES):
+    return [sys.executable, "-B", TRAIN, folder, "--work", data, "--variant", "tiny", "--samples", str(samples), "--decay", "96", "--batch", "8",
+            "--size", "64", "--final-size", "96", "--threads", "1", "--warm-up", "64", "--log-every", "4", "--evaluate-every", "16",
+            "--checkpoint-every", "3", "--validate", "4"]
+
+
+def same(a, b):
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(same, a, b))
+    return torch.equal(a, b) if torch.is_tensor(a) else a == b
+
+
+def rows(folder):
+    with open(folder + "/log.csv", newline="") as f:
+        return [{k: v for k, v in r.items() if k != "images_s"} for r in csv.DictReader(f)]
+
+
+def main():
+    folder = sys.argv[1]
+    data, quiet = folder + "/data", dict(stdout=subprocess.DEVNULL)
+    make_data(data)
+    began = time.monotonic()
+    subprocess.run(command(folder + "/a", data), check=True, **quiet)
+    whole = time.monotonic() - began
+    dice, kills = random.Random(3), 0
+    while kills < 2:                                        # moments all over the run: start, step, checkpoint, log
+        p = subprocess.Popen(command(folder + "/b", data), **quiet)
+        try:
+            p.wait(dice.uniform(.5, .9) * whole)
+            break
+        except subprocess.TimeoutExpired:
+            p.send_signal(signal.SIGKILL)
+            p.wait()
+            kills += 1
+    for name in ("checkpoint.pt.tmp", "log.csv.tmp"):       # what a kill in the middle of writing leaves
+        with open(folder + "/b/" + name, "wb") as f:
+            f.write(b"half a file")
+    with open(folder + "/b/log.csv", "a") as f:
+        f.write("99999999,96,1e-3,newer than any checkpoint\n12")
+    subprocess.run(command(folder + "/b", data), check=True, **quiet)
+    a, b = (torch.load(f"{folder}/{d}/checkpoint.pt", weights_only=True) for d in "ab")
+    assert kills >= 1, "the run was too short to be killed"
+    assert a["seen"] == b["seen"] == SAMPLES, (a["seen"], b["seen"])
+    assert same(a, b), [k for k in a if not same(a[k], b[k])]
+    assert rows(folder + "/a") == rows(folder + "/b") and len(rows(folder + "/a")) == 8, (rows(folder + "/a"), rows(folder + "/b"))
+    longer = subprocess.run(command(folder + "/b", data, SAMPLES + 64), check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert f"from {SAMPLES - 96} samples" in longer, longer             # from before the fall of the rate
+    with open(folder + "/b/checkpoint.pt", "r+b") as f:
+        f.truncate(1000)
+    broken = subprocess.run(command(folder + "/b", data), stderr=subprocess.PIPE, text=True, **quiet)
+    assert broken.returncode == 1 and broken.stderr.count("\n") == 1 and "no checkpoint that can be read" in broken.stderr, broken.stderr
+    print(f"ok: killed {kills} times")
+
+
+main()
