@@ -7,10 +7,14 @@ cd "$(dirname "$0")/.."
     echo "# Benchmarks"
     echo
     echo "Made by \`make bench\` from \`results/\`; the machine is named in each part. Ratios are peer / ours, interleaved, minimum (engine) or best rate (pipeline) of the rounds."
-    for part in engine live; do
+    for part in engine command live; do
         [ -s "results/$part.txt" ] || continue
         echo
-        [ "$part" = engine ] && echo "## Nets, start, memory, size" || echo "## Pipeline against others"
+        case $part in
+        engine) echo "## Nets against other runtimes" && echo && echo "![speed relative to the best peer](peers.svg)" && echo ;;
+        command) echo "## The command: a clip, start, memory, size" ;;
+        *) echo "## Pipeline against others" ;;
+        esac
         echo '```'
         cat "results/$part.txt"
         echo '```'

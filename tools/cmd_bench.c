@@ -7,6 +7,7 @@
 
 static const struct { const char *name, *usage, *about; int (*run)(int argc, char **argv); } subjects[] = {
     { "model", "MODEL", "how fast one net runs here, by level and thread count", bench_model },
+    { "peak", "", "what the machine can do at most: multiply-adds by precision and level, memory bandwidth", bench_peak },
     { "quick", "", "does this machine hold a rate? A verdict in ten seconds", bench_quick },
     { "pipeline", "", "every preset and axis of settings: speed, delay, accuracy; report", bench_pipeline },
     { "compare", "A.json B.json", "ratios of two results with significance; exit 1 when something got worse", bench_compare },

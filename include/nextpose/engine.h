@@ -85,6 +85,20 @@ NP_API const char *np_isa_level(int i);
 /* Processors this process may use: affinity mask and cgroup quota, at least 1. */
 NP_API int np_cpu_count(void);
 
+/* What this machine can do at most: rates of its multiply-add instructions on dense random numbers from L1, and of reads from each level of memory.
+ * Percentages in benchmarks are of these. */
+struct np_peak {
+    int memory;                  /* 1: a level of memory, 0: arithmetic */
+    char precision[8];           /* "fp32", "int8", "int16", "bf16", "fp16"; of memory "L1", "L2", "L3", "DRAM" */
+    char isa[16];                /* the level whose instruction it is */
+    char how[48];                /* the instruction, or what was read */
+    char unit[12];               /* "GFLOP/s" or "GOP/s" (a multiply-add is two), "GB/s" */
+    double value;                /* of all threads together; 0: skipped */
+    char skipped[64];            /* why; "": measured */
+};
+/* Measures the i-th for about `seconds` on `threads` threads (1 to 64). NP_EEND past the last. Any thread; nothing else should run meanwhile. */
+NP_API int np_peak_measure(struct np_peak *out, int i, int threads, double seconds, struct np_error *err);
+
 /* Ops the engine implements, for `nextpose inspect --ops`: name at index i, NULL past the end. */
 NP_API const char *np_op_name(int i);
 

@@ -55,6 +55,27 @@ assert len(d.getElementsByTagName("circle")) == 12
 PY
 expect 4 "no .json file" "$NP" bench trend "$T/nowhere"
 
+# What the machine can do: every figure is there or skipped by name, and skipped ones have no value.
+expect 0 "" "$NP" bench peak --json --duration .01 --threads 1,2
+python3 - "$T/stdout" "$("$NP" doctor | sed -n 's/.*isa *//p' | head -n 1)" <<'PY' || fail "bench peak --json is not as documented"
+import json, sys
+rows = [json.loads(l) for l in open(sys.argv[1])]
+maths, memory = [r for r in rows if r["what"] == "arithmetic"], [r for r in rows if r["what"] == "memory"]
+assert [r["level"] for r in memory] == ["L1", "L2", "L3", "DRAM"], memory
+assert maths[0]["isa"] == "scalar" and maths[0]["precision"] == "fp32" and "skipped" not in maths[0]
+for r in rows:
+    assert r["unit"] in ("GFLOP/s", "GOP/s", "GB/s") and r["cpu"] and (r["how"] or "skipped" in r), r
+    assert r["threads"] == {} if "skipped" in r else set(r["threads"]) == {"1", "2"} and min(r["threads"].values()) > 0, r
+have = {i.strip() for i in sys.argv[2].split(",")}
+for r in maths: assert (r["isa"] in have) == ("skipped" not in r) or r["isa"] == "amx", (r, have)
+assert "skipped" not in memory[3]
+PY
+expect 0 "" "$NP" bench peak --duration .01 --threads 1
+grep -qE "^fp32 +scalar +C +[0-9.]+  GFLOP/s$" "$T/stdout" || fail "the table of bench peak has no scalar row: $(cat "$T/stdout")"
+expect 2 "not a list of counts" "$NP" bench peak --threads 1,x
+expect 2 "not a list of counts" "$NP" bench peak --threads 0
+expect 2 "usage" "$NP" bench peak model.onnx
+
 # The real thing, briefly: one small net on a real clip.
 HOME="$T" XDG_CACHE_HOME= expect 4 "no clip: name one with --input" "$NP" bench quick
 if [ -f "$MODELS/pose_landmark_lite.tflite" ] && [ -f "$CLIPS/tfjs_squats.mp4" ]; then

@@ -5,6 +5,7 @@
 #include "tools/tool.h"
 
 int bench_model(int argc, char **argv);
+int bench_peak(int argc, char **argv);
 int bench_quick(int argc, char **argv);
 int bench_pipeline(int argc, char **argv);
 int bench_runtimes(const struct opts *o); /* bench model with --backend */
