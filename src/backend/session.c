@@ -21,6 +21,14 @@ static inline unsigned fp_enter(void) {
     return old;
 }
 static inline void fp_leave(unsigned old) { _mm_setcsr(old); }
+#elif defined(__aarch64__)
+static inline uint64_t fp_enter(void) { /* flush to zero */
+    uint64_t old;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(old));
+    __asm__ volatile("msr fpcr, %0" : : "r"(old | 1u << 24));
+    return old;
+}
+static inline void fp_leave(uint64_t old) { __asm__ volatile("msr fpcr, %0" : : "r"(old)); }
 #else
 static inline unsigned fp_enter(void) { return 0; }
 static inline void fp_leave(unsigned old) { (void)old; }
@@ -28,7 +36,7 @@ static inline void fp_leave(unsigned old) { (void)old; }
 
 static void run_task(void *arg, int task, int worker) {
     const struct job *const j = arg;
-    const unsigned fp = fp_enter();
+    const __typeof__(fp_enter()) fp = fp_enter();
     j->step->run(j->step, j->exec, task, worker);
     fp_leave(fp);
 }
