@@ -244,8 +244,8 @@ static mhd adjust_answer(struct npi_http *h, struct MHD_Connection *c) {
     int r = name && value ? 0 : npi_io_fail(&e, NP_EINVAL, "name and value are needed: POST /api/adjust?name=preset&value=quality");
     if (r == 0) r = npi_hub_adjust(h->hub, name, value, &e);
     if (npi_out_open_memory(&o, &bytes, &size, NULL) < 0) return MHD_NO;
-    npi_out_str(&o, r < 0 ? "{\"error\":" : "{\"ok\":true");
-    if (r < 0) npi_out_json_str(&o, e.message);
+    npi_out_str(&o, r < 0 ? "{\"error\":" : *e.message ? "{\"ok\":true,\"note\":" : "{\"ok\":true");
+    if (*e.message) npi_out_json_str(&o, e.message);
     npi_out_str(&o, "}\n");
     if (npi_out_close(&o, NULL) < 0) {
         free(bytes);

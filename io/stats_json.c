@@ -102,6 +102,9 @@ static void put_knobs(struct npi_outfile *o, const struct np_stats *s, const str
     whole(o, 0, "max_persons", k->max_persons);
     whole(o, 0, "draw_every", k->draw_every);
     whole(o, 0, "variant", k->variant);
+    whole(o, 0, "threads", s->threads);
+    whole(o, 0, "pose_passes", s->pose_passes);
+    text(o, 0, "smooth", s->smooth);
     npi_out_str(o, "}");
     text(o, 0, "last_move", s->last_move);
     key(o, 0, "suggestions");
@@ -138,6 +141,7 @@ static void put_rates(struct npi_outfile *o, const struct np_stats *s) {
     whole(o, 0, "failed", s->n_failed);
     npi_out_str(o, "}");
     whole(o, 0, "inferences", s->n_inferences);
+    whole(o, 0, "left_out", s->n_left_out);
     num(o, 0, "persons_per_frame", s->persons_per_frame, 3);
     key(o, 0, "delay_ms");
     npi_out_str(o, "{");

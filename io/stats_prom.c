@@ -60,6 +60,7 @@ static void put_rates(struct npi_outfile *o, const struct np_stats *s) {
     };
     for (size_t i = 0; i < sizeof frames / sizeof frames[0]; i++) sample(o, "frames_total", "state", frames[i].name, (double)frames[i].n, 0);
     counter(o, "inferences_total", "Runs of the pose net, one a person.", s->n_inferences);
+    counter(o, "left_out_total", "Detections and poses left out, lest their frame come too late.", s->n_left_out);
     gauge(o, "persons_per_frame", "People in view, mean over the window.", s->persons_per_frame, 3);
     family(o, "delay_seconds", "gauge", "From capture to result, over the window.");
     const struct { const char *q; double ms; } delay[] = { { "0.5", s->delay_p50_ms }, { "0.95", s->delay_p95_ms }, { "0.99", s->delay_p99_ms },
@@ -109,6 +110,7 @@ static void put_knobs(struct npi_outfile *o, const struct np_stats *s) {
     const struct { const char *name; int v; } knobs[] = {
         { "frame_skip", k->frame_skip }, { "detection_freq", k->detection_freq }, { "detector_size", k->detector_size },
         { "batch_size", k->batch_size }, { "max_persons", k->max_persons }, { "draw_every", k->draw_every }, { "variant", k->variant },
+        { "threads", s->threads }, { "pose_passes", s->pose_passes },
     };
     family(o, "knob", "gauge", "Settings that move while running, as they are now.");
     for (size_t i = 0; i < sizeof knobs / sizeof knobs[0]; i++) sample(o, "knob", "name", knobs[i].name, knobs[i].v, 0);

@@ -160,6 +160,7 @@ static void fit_window(struct npi_window *w) {
 static void change(struct npi_window *w, const char *name, const char *value) {
     struct np_error e = { 0 };
     if (npi_hub_adjust(w->hub, name, value, &e) < 0) say(w, "%.190s", e.message);
+    else if (*e.message) say(w, "%s %s; %.150s", name, value, e.message);
     else say(w, "%s %s", name, value);
     w->stats_ns = 0;
 }

@@ -71,6 +71,9 @@ struct np_stats {
     int64_t n_switches;                                       /* of runtime, since open */
     char last_move[160];                                      /* last decision of the controller with its reason; "" */
     struct np_suggestion suggestion[NP_MAX_SUGGESTIONS]; int n_suggestions;
+    int64_t n_left_out;                                       /* detections and poses that were due and left out, lest their frame come too late */
+    int threads, pose_passes;                                 /* in force: threads that work, looks at each person */
+    char smooth[64];
 };
 
 /* Fills a snapshot. Any thread, while frames are on their way; never blocks on inference. */
@@ -80,8 +83,9 @@ NP_API void np_context_report(struct np_context *c, int stage, double ms, double
 /* Frames that the caller's reader had to pass over (n > 0 since the last call): counted as dropped. Any thread. */
 NP_API void np_context_dropped(struct np_context *c, int64_t n);
 /* Changes while running, by the names of the command's flags: "preset", "max-persons", "frame-skip", "detection-freq",
- * "batch-size", "target-fps", "adapt"; value as text ("auto" gives it back to the controller). Takes effect with the next frame.
- * NP_EINVAL with a line for what cannot be changed or is out of range. Any thread. */
+ * "batch-size", "threads", "smooth", "target-fps", "max-delay", "adapt"; value as text ("auto" gives it back to the preset and its controller).
+ * Takes effect with the next frame. 0: done; what of it only a new context could do (more threads than this one was opened with, for instance) is
+ * then named in err->message, which is empty otherwise. NP_EINVAL with a line for what cannot be changed or is out of range. Any thread. */
 NP_API int np_context_adjust(struct np_context *c, const char *name, const char *value, struct np_error *err);
 
 #ifdef __cplusplus

@@ -264,7 +264,8 @@ function showSettings(s) {
   if (!info.writable) set("answer", "Read only: settings can be changed on the machine itself.");
   const every = (k) => (k > 1 ? `every ${k} frames` : k ? "every frame" : "–");
   pairs("knobs", [["detector", every(s.knobs.detection_freq)], ["pose net", every(s.knobs.frame_skip)],
-    ["detector size", s.knobs.detector_size || "–"], ["crops in one inference", s.knobs.batch_size || "–"]]);
+    ["detector size", s.knobs.detector_size || "–"], ["crops in one inference", s.knobs.batch_size || "–"], ["threads", s.knobs.threads || "–"], ["looks at each person", s.knobs.pose_passes || "–"],
+    ["smoothing", s.knobs.smooth || "–"]]);
 }
 
 function showMachine(s) {
@@ -325,8 +326,8 @@ async function adjust(name, value) {
   try {
     const answer = await fetch(`api/adjust?name=${encodeURIComponent(name)}&value=${encodeURIComponent(value)}`, { method: "POST", headers: { "X-NextPose": "1" } });
     const is_json = (answer.headers.get("Content-Type") || "").startsWith("application/json");
-    const said = is_json ? (await answer.json()).error : answer.ok ? "" : (await answer.text()).trim();
-    set("answer", said || `${name} is now ${value}`);
+    const said = is_json ? await answer.json() : { error: answer.ok ? "" : (await answer.text()).trim() };
+    set("answer", said.error || `${name} is now ${value}` + (said.note ? `; ${said.note}` : ""));
     const after = await fetch("api/stats");
     if (after.ok) showStats(await after.json());
   } catch (e) {

@@ -40,7 +40,8 @@ int np_calibration_open(struct np_calibration **out, const char *model, const st
     if (!c) return npi_fail(err, NP_ENOMEM, "out of memory");
     c->most = most;
     c->random = 0x9e3779b97f4a7c15ull;
-    struct npi_pipe_params p = { .cpu = cpu, .threads = s->threads ? s->threads : np_cpu_count(), .pose_passes = 2 };
+    struct npi_pipe_params p = { .cpu = cpu, .threads = s->threads ? s->threads : np_cpu_count() };
+    p.tuning.pose_passes = 2;
     p.tuning.c.start.max_persons = s->max_persons ? s->max_persons : 16;
     int r = (c->sample = npi_alloc((size_t)most * sizeof *c->sample)) ? 0 : npi_fail(err, NP_ENOMEM, "out of memory");
     if (r == 0) r = npi_net_open(&c->pose, model, s->models_dir, s->isa, 0, 0, &s->logger, err);

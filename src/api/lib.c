@@ -157,8 +157,9 @@ int np_open(struct np_context **out, const struct np_settings *s, struct np_erro
     npi_tuner_nets(&c->tuner, c->has_det ? &c->det : NULL, c->has_pose ? &c->pose : NULL);
     struct npi_pipe_params pp = {
         .det = c->tuner.det, .pose = c->tuner.pose, .set = i->set, .cpu = cpu, .threads = i->threads, .mode = s->mode,
-        .pose_passes = npi_preset_int(&c->tuner.preset, NPI_KEY_POSE_PASSES), .persons_room = c->tuner.persons_room, .bbox_thr = i->bbox_thr, .nms_thr = i->nms_thr,
-        .keep_frames = s->keep_frames, .smooth = c->tuner.preset.smooth, .log = c->log, .strike = s->strict ? &c->tuner.strike : NULL, .nets = { npi_tuner_open_net, &c->tuner } };
+        .persons_room = c->tuner.persons_room, .bbox_thr = i->bbox_thr, .nms_thr = i->nms_thr,
+        .keep_frames = s->keep_frames, .log = c->log, .strike = s->strict ? &c->tuner.strike : NULL, .nets = { npi_tuner_open_net, &c->tuner } };
+    if ((r = npi_tuner_smooth(&c->tuner, err)) < 0) goto fail;
     npi_tuner_tuning(&c->tuner, &pp.tuning);
     c->pipe_params = pp;
     if ((r = npi_pipe_open(&c->pipe, &pp, err)) < 0) goto fail;

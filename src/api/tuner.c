@@ -13,6 +13,7 @@
 
 /* Detector sides that the controller may choose among, where the bounds and the file allow it. */
 static const int sides[] = { 256, 320, 416, 512, 640 };
+#define SIDE_STEP 32 /* what sides of nets are multiples of */
 /* People that there is room for in live mode at least, so that another preset has it. */
 #define LIVE_PERSONS 16
 
@@ -89,6 +90,7 @@ void npi_tuner_nets(struct npi_tuner *t, const struct npi_net *det, const struct
     const struct npi_value *const v = &t->preset.v[NPI_KEY_MAX_PERSONS];
     t->persons_room = (int)(v->hi > v->start ? v->hi : v->start);
     if (t->s.mode == NP_MODE_LIVE && t->persons_room < LIVE_PERSONS) t->persons_room = LIVE_PERSONS;
+    t->threads_room = npi_preset_int(&t->preset, NPI_KEY_THREADS);
     if (!pose) return;
     snprintf(t->variant_id[0], sizeof t->variant_id[0], "%s", pose->card.id);
     t->n_variants = 1;
@@ -119,6 +121,16 @@ int npi_tuner_open_net(void *tuner, int side, int variant, struct npi_net *out, 
 
 /* --- values in force --- */
 
+int npi_tuner_smooth(struct npi_tuner *t, struct np_error *err) {
+    struct npi_smooth_spec spec;
+    const int r = npi_smooth_parse(&spec, t->preset.smooth, err);
+    if (r < 0) return r;
+    if (t->has_smooth && (spec.kind == NPI_SMOOTH_ZERO_LAG) != (t->smooth.kind == NPI_SMOOTH_ZERO_LAG)) return NP_EAGAIN;
+    t->smooth = spec;
+    t->has_smooth = 1;
+    return 0;
+}
+
 void npi_tuner_tuning(const struct npi_tuner *t, struct npi_tuning *out) {
     const struct npi_preset *const p = &t->preset;
     struct npi_controller_params *const c = &out->c;
@@ -128,15 +140,19 @@ void npi_tuner_tuning(const struct npi_tuner *t, struct npi_tuning *out) {
     out->adapt = t->s.mode == NP_MODE_LIVE && p->v[NPI_KEY_ADAPT].start > .5;
     out->detection_timeout_ns = (int64_t)(p->v[NPI_KEY_DETECTION_TIMEOUT_S].start * 1e9);
     out->pose_timeout_ns = (int64_t)(p->v[NPI_KEY_POSE_TIMEOUT_S].start * 1e9);
+    out->threads = c->threads = c->threads < t->threads_room ? c->threads : t->threads_room;
+    out->pose_passes = npi_preset_int(p, NPI_KEY_POSE_PASSES);
+    out->smooth = t->smooth;
     c->has_detector = in != NULL;
     c->has_pose = t->pose != NULL;
-    c->start.detector_size = side;
+    /* A detector that was named, or a size that was, stays as it is: only our own default is resized. */
+    const int movable = in && !t->s.detector && !t->s.detector_size, want = npi_preset_int(p, NPI_KEY_DETECTOR_SIZE);
+    c->start.detector_size = movable && abs(want - side) >= SIDE_STEP ? want : side;
     c->start.variant = 0;
     c->n_sizes = 0;
-    /* A detector that was named, or a size that was, stays as it is: only our own default is resized. */
-    const int resizes = in && !t->s.detector && c->detector_size.lo < c->detector_size.hi;
+    const int resizes = movable && c->detector_size.lo < c->detector_size.hi;
     for (size_t i = 0; resizes && i < sizeof sides / sizeof *sides; i++) c->sizes[c->n_sizes++] = sides[i];
-    if (!c->n_sizes) c->detector_size = (struct npi_range){ side, side };
+    if (!c->n_sizes) c->detector_size = (struct npi_range){ c->start.detector_size, c->start.detector_size };
     c->n_variants = t->n_variants > 0 ? t->n_variants : 1;
     /* BlazePose full to lite .45, ConvNeXtPose S to XS .47: near enough until they are measured */
     for (int i = 0; i < NPI_TUNE_MAX_VARIANTS; i++) c->variant_cost[i] = i ? c->variant_cost[i - 1] * .5 : 1;
@@ -185,12 +201,12 @@ static int on_off(const char *text, int *out) {
 static int change(struct npi_tuner *t, struct np_settings *s, const char *name, const char *v, char range[64]) {
     static const struct { const char *name; size_t at; int min, max; } wholes[] = {
         { "frame-skip", offsetof(struct np_settings, frame_skip), 1, 5 }, { "detection-freq", offsetof(struct np_settings, detection_freq), 1, 30 },
-        { "batch-size", offsetof(struct np_settings, batch_size), 1, 8 }, { "max-persons", offsetof(struct np_settings, max_persons), 1, NPI_MAX_PERSONS },
+        { "batch-size", offsetof(struct np_settings, batch_size), 1, 8 }, { "threads", offsetof(struct np_settings, threads), 1, NPI_MAX_THREADS }, { "max-persons", offsetof(struct np_settings, max_persons), 1, NPI_MAX_PERSONS },
     };
     for (size_t i = 0; i < sizeof wholes / sizeof *wholes; i++) {
         if (strcmp(name, wholes[i].name)) continue;
-        const int max = wholes[i].max == NPI_MAX_PERSONS ? t->persons_room : wholes[i].max; /* memory was made for so many */
-        snprintf(range, 64, "auto or %d..%d", wholes[i].min, max);
+        const int max = !strcmp(name, "max-persons") ? t->persons_room : !strcmp(name, "threads") ? t->threads_room : wholes[i].max;
+        snprintf(range, 64, "auto or %d..%d%s", wholes[i].min, max, max == wholes[i].max ? "" : " (more needs a restart)"); /* memory was made for so many */
         return whole(v, wholes[i].min, max, (int *)(void *)((char *)s + wholes[i].at));
     }
     snprintf(range, 64, "auto or 0..1000");
@@ -204,14 +220,31 @@ static int change(struct npi_tuner *t, struct np_settings *s, const char *name, 
         s->preset_file = NULL; /* the old one's string stays with t->s until it is closed */
         return (s->preset = np_preset_from_name(v)) < 0 ? -1 : 0;
     }
+    if (!strcmp(name, "smooth")) {
+        struct npi_smooth_spec spec;
+        snprintf(range, 64, "auto, none or one-euro[:...]; zero-lag needs a restart");
+        s->smooth = strcmp(v, "auto") ? v : NULL;
+        return npi_smooth_parse(&spec, s->smooth, NULL);
+    }
     *range = '\0';
     return -1;
 }
 
 /* Only what `change` may change: the rest is read by the thread that opens nets. */
-static void take(struct np_settings *to, const struct np_settings *from) {
+static int take(struct np_settings *to, const struct np_settings *from) {
+    char *smooth = NULL;
+    if (from->smooth && from->smooth != to->smooth) {
+        const size_t n = strlen(from->smooth) + 1;
+        if (!(smooth = npi_alloc(n))) return NP_ENOMEM;
+        memcpy(smooth, from->smooth, n);
+    }
+    if (from->smooth != to->smooth) {
+        npi_free((void *)(uintptr_t)to->smooth);
+        to->smooth = smooth;
+    }
     if (!from->preset_file) npi_free((void *)(uintptr_t)to->preset_file);
     to->preset_file = from->preset_file;
+    to->threads = from->threads;
     to->preset = from->preset;
     to->frame_skip = from->frame_skip;
     to->detection_freq = from->detection_freq;
@@ -220,11 +253,26 @@ static void take(struct np_settings *to, const struct np_settings *from) {
     to->target_fps = from->target_fps;
     to->max_delay_ms = from->max_delay_ms;
     to->adapt = from->adapt;
+    return 0;
+}
+
+/* What the new values ask for and only another context could do, in words; "" when there is nothing. */
+static void tell_restart(const struct npi_tuner *t, int smooth_waits, char *text, size_t size) {
+    const struct npi_preset *const p = &t->preset;
+    const int threads = npi_preset_int(p, NPI_KEY_THREADS), people = (int)p->v[NPI_KEY_MAX_PERSONS].start;
+    size_t n = 0;
+    *text = '\0';
+#define ADD(...) (n += n < size ? (size_t)snprintf(text + n, size - n, __VA_ARGS__) : 0)
+    if (threads > t->threads_room) ADD("%d threads (%d work)", threads, t->threads_room);
+    if (people > t->persons_room) ADD("%s%d people (there is room for %d)", n ? ", " : "", people, t->persons_room);
+    if (smooth_waits) ADD("%ssmooth %s", n ? ", " : "", p->smooth);
+#undef ADD
+    if (n && n < size) snprintf(text + n, size - n, " need%s a restart", strchr(text, ',') ? "" : "s");
 }
 
 int npi_tuner_adjust(struct npi_tuner *t, struct npi_pipe *p, const char *name, const char *value, struct np_error *err) {
     struct npi_tuning tuning;
-    char range[64];
+    char range[64], restart[200] = "";
     int r = 0;
     pthread_mutex_lock(&t->lock);
     struct np_settings s = t->s;
@@ -233,13 +281,19 @@ int npi_tuner_adjust(struct npi_tuner *t, struct npi_pipe *p, const char *name, 
         if (*range) r = npi_fail(err, NP_EINVAL, "%s: '%s' is not %s", name, value, range);
         else r = npi_fail(err, NP_EINVAL, "'%s' cannot be changed while running", name);
     } else r = npi_preset_resolve(&preset, &s, &t->hw, err);
+    if (r >= 0 && (r = take(&t->s, &s)) < 0) npi_fail(err, r, "out of memory");
     if (r >= 0) {
-        take(&t->s, &s);
         t->preset = preset;
+        tell_restart(t, npi_tuner_smooth(t, NULL) < 0, restart, sizeof restart);
         npi_tuner_tuning(t, &tuning);
         npi_pipe_retune(p, &tuning);
     }
     pthread_mutex_unlock(&t->lock);
-    if (r >= 0) npi_log(&t->s.logger, NP_LOG_INFO, "%s: %s, asked for", name, value);
-    return r;
+    if (r < 0) return r;
+    npi_log(&t->s.logger, NP_LOG_INFO, "%s: %s, asked for%s%s", name, value, *restart ? "; " : "", restart);
+    if (err) {
+        err->code = 0;
+        snprintf(err->message, sizeof err->message, "%s", restart);
+    }
+    return 0;
 }

@@ -17,7 +17,8 @@ struct npi_tuner {
     struct npi_preset preset;        /* resolved */
     const struct npi_net *det, *pose; /* of the context, NULL: none */
     char variant_id[NPI_TUNE_MAX_VARIANTS][48]; int n_variants; /* pose nets, [0] the one asked for */
-    int persons_room;
+    int persons_room, threads_room;  /* that memory is made for */
+    struct npi_smooth_spec smooth; int has_smooth; /* in force; its kind zero-lag is for good: the caller looks ahead, or does not */
 };
 /* Copies the settings, looks at the machine, resolves the preset. */
 int npi_tuner_open(struct npi_tuner *t, const struct np_settings *s, struct np_error *err);
@@ -26,6 +27,8 @@ void npi_tuner_close(struct npi_tuner *t);
 void npi_tuner_wish(const struct npi_tuner *t, struct npi_wish *out);
 /* After the nets are open: people that there must be room for, and what the pipe starts with. */
 void npi_tuner_nets(struct npi_tuner *t, const struct npi_net *det, const struct npi_net *pose);
+/* The preset's smoothing, read. NP_EINVAL. */
+int npi_tuner_smooth(struct npi_tuner *t, struct np_error *err);
 void npi_tuner_tuning(const struct npi_tuner *t, struct npi_tuning *out);
 /* For npi_pipe_params.nets. */
 int npi_tuner_open_net(void *tuner, int side, int variant, struct npi_net *out, struct np_error *err);

@@ -199,6 +199,7 @@ void npi_pipe_retune(struct npi_pipe *p, const struct npi_tuning *t) {
     pthread_mutex_lock(&p->lock);
     p->tuning = *t;
     p->adapt.rebound = 1;
+    npi_lanes_share(p);
     if (!t->adapt || p->p.mode != NP_MODE_LIVE) {
         struct np_knobs k = t->c.start;
         if (!p->p.det) k.detector_size = 0;

@@ -120,7 +120,7 @@ int npi_associate(struct npi_pipe *p, uint64_t seq, struct npi_slot *s) {
     int expired = 0;
     feed_tracker(p, seq);
     if (s->detect && !s->extra) p->extra_spent = 0;
-    if (!s->detect && !p->extra_spent && npi_tracker_wants_detection(p->tracker)) {
+    if (!s->detect && !s->no_detection && !p->extra_spent && npi_tracker_wants_detection(p->tracker)) {
         p->extra_spent = s->detect = s->extra = 1;
         return 0;
     }

@@ -19,7 +19,7 @@ struct npi_memo *npi_memo(struct npi_pipe *p, int id) {
     if (m == end) {
         m = oldest;
         m->id = id;
-        m->asked_ns = -1;
+        m->asked_ns = m->posed_ns = -1;
     }
     m->used = ++p->memo_uses;
     return m;
@@ -29,9 +29,11 @@ struct npi_memo *npi_memo(struct npi_pipe *p, int id) {
 static void take_pose(struct npi_pipe *p, struct npi_memo *m, uint64_t seq, const struct npi_slot *s, struct np_person *q) {
     if (q->pose_source != NP_POSE_INFERRED) {
         npi_propagator_forget(p->propagator, q->id);
+        m->posed_ns = s->t_ns; /* an answer all the same */
         return;
     }
     m->seq = seq;
+    m->posed_ns = s->t_ns;
     m->pose_score = q->pose_score;
     npi_smoother_apply(p->smoother, q->id, q->keypoint, q->n_keypoints, q->box.h, s->t_ns);
     npi_propagator_observe(p->propagator, q->id, q->keypoint, q->n_keypoints, q->box.h, s->t_ns);
@@ -85,6 +87,7 @@ void npi_emit(struct npi_pipe *p, uint64_t seq, struct npi_slot *s) {
     const int has_joints = p->p.set && (p->p.pose || p->p.det);
     int inferred = 0, propagated = 0, failed = s->detect_failed;
     npi_propagator_set_timeout(p->propagator, (float)((double)s->pose_timeout_ns * 1e-9));
+    npi_smoother_set(p->smoother, &s->smooth);
     feed(p, seq, s);
     for (int i = 0; i < r->n_persons; i++) {
         struct np_person *const q = &s->person[i];
@@ -94,6 +97,10 @@ void npi_emit(struct npi_pipe *p, uint64_t seq, struct npi_slot *s) {
             take_pose(p, m, seq, s, q);
             inferred++;
         } else if (s->fate[i] == NPI_FATE_PROPAGATE) propagated += propagate(p, m, seq, s, q);
+        else if (s->fate[i] == NPI_FATE_LATE) {
+            if (m->asked_ns == s->t_ns) m->asked_ns = m->posed_ns; /* the next frame tries again when that is too old */
+            propagated += propagate(p, m, seq, s, q);
+        }
         else {
             m->asked_ns = -1; /* the next frame tries again */
             failed = 1;
@@ -107,7 +114,8 @@ void npi_emit(struct npi_pipe *p, uint64_t seq, struct npi_slot *s) {
     r->total_ms = (float)(now - s->sent_ns) / 1e6f;
     r->backend_switches = (int)((p->p.det ? npi_lineup_generation(p->p.det->lineup) : 0) + (p->p.pose ? npi_lineup_generation(p->p.pose->lineup) : 0));
     r->delay_ms = (float)(now - s->frame.captured_ns) / 1e6f;
+    if (s->max_delay_ms > 0) s->passed_over = npi_credit_pass_over(&p->credit, r->delay_ms > s->max_delay_ms);
     const struct npi_meter_frame note = { .delay_ms = r->delay_ms, .max_delay_ms = s->max_delay_ms, .persons = r->n_persons, .inferred = r->inferred,
-                                          .propagated = propagated > 0, .failed = failed };
+                                          .propagated = propagated > 0, .failed = failed, .passed_over = s->passed_over };
     npi_meter_emitted(&p->meter, &note);
 }

@@ -66,20 +66,37 @@ void npi_meter_dropped(struct npi_meter *m, int64_t n) {
     pthread_mutex_unlock(&m->lock);
 }
 
+void npi_meter_left_out(struct npi_meter *m, int64_t n) {
+    pthread_mutex_lock(&m->lock);
+    m->n_left_out += n;
+    pthread_mutex_unlock(&m->lock);
+}
+
+void npi_meter_lanes(struct npi_meter *m, int n_lanes) {
+    pthread_mutex_lock(&m->lock);
+    m->n_lanes = n_lanes;
+    pthread_mutex_unlock(&m->lock);
+}
+
 void npi_meter_emitted(struct npi_meter *m, const struct npi_meter_frame *f) {
     const int64_t now = npi_now_ns();
     pthread_mutex_lock(&m->lock);
+    if (f->delay_ms > m->delay_max_ms) m->delay_max_ms = f->delay_ms;
+    m->n_late += f->max_delay_ms > 0 && f->delay_ms > f->max_delay_ms;
+    if (f->passed_over) {
+        m->n_dropped++;
+        pthread_mutex_unlock(&m->lock);
+        return;
+    }
     struct npi_meter_bucket *const b = bucket(m);
     b->processed++;
     b->inferred += f->inferred;
     b->persons += f->persons;
     m->n_processed++;
     m->n_persons += f->persons;
-    if (f->delay_ms > m->delay_max_ms) m->delay_max_ms = f->delay_ms;
     m->n_inferred += f->inferred;
     m->n_propagated += f->propagated;
     m->n_failed += f->failed;
-    m->n_late += f->max_delay_ms > 0 && f->delay_ms > f->max_delay_ms;
     m->delay[m->n_delays % NPI_METER_DELAYS].t_ns = now;
     m->delay[m->n_delays++ % NPI_METER_DELAYS].ms = f->delay_ms;
     pthread_mutex_unlock(&m->lock);
@@ -198,6 +215,7 @@ void npi_meter_read(struct npi_meter *m, struct np_stats *out) {
     out->n_late = m->n_late;
     out->n_failed = m->n_failed;
     out->n_inferences = m->n_inferences;
+    out->n_left_out = m->n_left_out;
     out->persons_per_frame = processed ? (double)persons / (double)processed : 0;
     for (int k = 0; k < NP_STAGE_COUNT; k++) all += ns[k];
     for (int k = 0; k < NP_STAGE_COUNT; k++) {

@@ -31,7 +31,7 @@ struct npi_meter {
     unsigned n_delays;
     int64_t runs[NP_STAGE_COUNT], total_ns[NP_STAGE_COUNT], n_persons, inside_ns;
     float delay_max_ms;                   /* since npi_meter_load was last called */
-    int64_t n_read, n_dropped, n_displayed, n_processed, n_inferred, n_propagated, n_late, n_failed, n_inferences;
+    int64_t n_read, n_dropped, n_displayed, n_processed, n_inferred, n_propagated, n_late, n_failed, n_inferences, n_left_out;
     int64_t detection_hits, detection_misses, pose_hits, pose_misses, cache_expired;
     struct npi_probe probe;
     struct npi_gpu_load gpu; int gpu_open; /* opened by the first who reads: who never asks pays no start of a driver */
@@ -42,6 +42,7 @@ struct npi_meter_frame {
     float delay_ms, max_delay_ms;
     int persons, inferred, propagated;    /* propagated: some pose of it was */
     int failed;
+    int passed_over;                      /* nobody gets it: counts as dropped and late, its delay for the controller only */
 };
 
 void npi_meter_init(struct npi_meter *m, int n_lanes);
@@ -51,6 +52,8 @@ void npi_meter_stage(struct npi_meter *m, int stage, int64_t ns, int64_t max_ns,
 void npi_meter_busy(struct npi_meter *m, int64_t ns);
 void npi_meter_sent(struct npi_meter *m);
 void npi_meter_dropped(struct npi_meter *m, int64_t n);
+void npi_meter_left_out(struct npi_meter *m, int64_t n); /* detections and poses, lest a frame come too late */
+void npi_meter_lanes(struct npi_meter *m, int n_lanes);
 void npi_meter_emitted(struct npi_meter *m, const struct npi_meter_frame *f);
 void npi_meter_displayed(struct npi_meter *m);
 /* Detection cache: hit 1 or 0; pose cache: people; expired: entries that were too old. */

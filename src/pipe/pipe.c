@@ -26,14 +26,31 @@ static int open_lane(struct npi_pipe *p, struct npi_lane *l, int threads, struct
     return r;
 }
 
+static int lanes_of(int mode, int threads) { return mode == NP_MODE_FILE ? threads : mode == NP_MODE_LIVE ? live_lanes(threads) : 1; }
+
+void npi_lanes_share(struct npi_pipe *p) {
+    int threads = p->tuning.threads;
+    if (threads > p->p.threads) threads = p->p.threads;
+    if (threads < 1) threads = 1;
+    const int n = lanes_of(p->p.mode, threads);
+    p->n_lanes_now = n < p->n_lanes ? n : p->n_lanes;
+    for (int i = 0; i < p->n_lanes; i++) {
+        const int share = i < p->n_lanes_now ? threads * (i + 1) / p->n_lanes_now - threads * i / p->n_lanes_now : 0;
+        p->lane[i].n_now = share < p->lane[i].n ? share : p->lane[i].n;
+    }
+    npi_meter_lanes(&p->meter, p->n_lanes_now);
+    pthread_cond_broadcast(&p->work);
+}
+
 static int open_lanes(struct npi_pipe *p, int threads, struct np_error *err) {
     int r = 0;
-    p->n_lanes = p->p.mode == NP_MODE_FILE ? threads : p->p.mode == NP_MODE_LIVE ? live_lanes(threads) : 1;
+    p->n_lanes = lanes_of(p->p.mode, threads);
     for (int i = 0, left = threads; r >= 0 && i < p->n_lanes; i++) {
         const int n = left / (p->n_lanes - i);
         r = open_lane(p, &p->lane[i], n, err);
         left -= n;
     }
+    if (r >= 0) npi_lanes_share(p);
     return r;
 }
 
@@ -51,19 +68,15 @@ static int open_memory(struct npi_pipe *p, struct np_error *err) {
     for (int i = 0; ok && i < p->n_feeds; i++) ok = (p->feed[i].kpt = npi_alloc(sizeof *p->feed[i].kpt * NP_MAX_KEYPOINTS * (size_t)room)) != NULL;
     if (!ok) return npi_fail(err, NP_ENOMEM, "out of memory for %d frames of %d people", p->n_slots, room);
     struct npi_track_params t;
-    struct npi_smooth_spec spec;
     npi_track_params_default(&t);
     t.max_persons = p->tuning.c.start.max_persons;
     t.high_thr = p->p.bbox_thr;
     t.new_thr = p->p.bbox_thr + .1f;
     if (t.low_thr > t.high_thr) t.low_thr = t.high_thr;
     p->low_thr = t.low_thr;
-    const int r = npi_smooth_parse(&spec, p->p.smooth, err);
-    p->p.smooth = NULL; /* was borrowed */
-    if (r < 0) return r;
     const float timeout_s = (float)((double)p->tuning.pose_timeout_ns * 1e-9);
     if (npi_tracker_create(&p->tracker, &t, p->p.set) < 0 || npi_flip_create(&p->flip, p->p.set, p->n_memos) < 0 ||
-        npi_smoother_create(&p->smoother, &spec, p->n_memos) < 0 || npi_propagator_create(&p->propagator, p->n_memos, timeout_s) < 0)
+        npi_smoother_create(&p->smoother, &p->tuning.smooth, p->n_memos) < 0 || npi_propagator_create(&p->propagator, p->n_memos, timeout_s) < 0)
         return npi_fail(err, NP_ENOMEM, "out of memory for the tracker");
     return 0;
 }
@@ -91,9 +104,9 @@ int npi_pipe_open(struct npi_pipe **out, const struct npi_pipe_params *params, s
     pthread_cond_init(&p->done, &monotonic);
     pthread_condattr_destroy(&monotonic);
     npi_adapt_open(p);
-    const int threads = p->p.threads < 1 ? 1 : p->p.threads > NPI_MAX_THREADS ? NPI_MAX_THREADS : p->p.threads;
-    npi_meter_init(&p->meter, p->p.mode == NP_MODE_FILE ? threads : p->p.mode == NP_MODE_LIVE ? live_lanes(threads) : 1);
-    int r = open_lanes(p, threads, err);
+    p->p.threads = p->p.threads < 1 ? 1 : p->p.threads > NPI_MAX_THREADS ? NPI_MAX_THREADS : p->p.threads;
+    npi_meter_init(&p->meter, lanes_of(p->p.mode, p->p.threads));
+    int r = open_lanes(p, p->p.threads, err);
     if (r >= 0) r = open_memory(p, err);
     if (r >= 0) r = start_threads(p, err);
     if (r < 0) npi_pipe_close(&p);
@@ -155,6 +168,9 @@ void npi_pipe_stats(struct npi_pipe *p, struct np_stats *out) {
     const int i_det = p->adapt.det_now, i_pose = p->adapt.pose_now;
     out->knobs = p->knobs;
     out->max_delay_ms = t.c.max_delay_ms;
+    out->threads = p->n_lanes_now > 1 && p->p.mode == NP_MODE_FILE ? p->n_lanes_now : t.threads < p->p.threads ? t.threads : p->p.threads;
+    out->pose_passes = t.pose_passes;
+    npi_smooth_write(&t.smooth, out->smooth, sizeof out->smooth);
     memcpy(out->last_move, p->adapt.last_move, sizeof out->last_move);
     pthread_mutex_unlock(&p->lock);
     backend_of(i_det ? &p->adapt.det[i_det] : p->p.det, out->backend_detector, &out->n_switches);

@@ -15,9 +15,11 @@
 #include "nextpose/stats.h"
 #include "nextpose/types.h"
 #include "pipe/infer.h"
+#include "track/smooth.h"
 #include "tune/controller.h"
 
 #define NPI_MAX_PERSONS 64
+#define NPI_MAX_THREADS 64
 
 /* Lets a test make the n-th call of a stage (DETECT, CROP, POSE) fail, or take its time: 1 fails it. Only tests that link the library's objects can
  * reach it (npi_context_set_fault, api/hooks.h). */
@@ -31,6 +33,9 @@ struct npi_tuning {
     struct npi_controller_params c;        /* start: the knobs where nothing adapts; bounds, targets, sizes and variants for the controller */
     int adapt;                             /* 1: the controller moves the knobs (live mode) */
     int64_t detection_timeout_ns, pose_timeout_ns;
+    int threads;                           /* that work, of those that the pipe was opened with */
+    int pose_passes;
+    struct npi_smooth_spec smooth;
 };
 
 struct npi_pipe;
@@ -38,11 +43,10 @@ struct npi_pipe_params {
     const struct npi_net *det, *pose;      /* borrowed; det NULL: the whole frame is one person; pose NULL: boxes only */
     const struct np_keypoint_set *set;     /* of the joints that come out; NULL: none */
     unsigned cpu;
-    int threads, mode, pose_passes;
+    int threads, mode;                     /* threads: memory is made for so many; tuning.threads of them work */
     int persons_room;                      /* people a frame at most, whatever the knobs say; memory is made for them */
     float bbox_thr, nms_thr;
     struct npi_tuning tuning;
-    const char *smooth;                    /* as in np_settings; borrowed until the pipe is open */
     struct npi_net_source nets;            /* open NULL: only those above */
     int keep_frames;                       /* 1: pixels live until the result is released */
     struct np_logger log;

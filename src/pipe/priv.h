@@ -16,8 +16,8 @@
 #include "track/propagate.h"
 #include "track/smooth.h"
 #include "track/track.h"
+#include "tune/pace.h"
 
-#define NPI_MAX_THREADS 64
 #define NPI_MAX_LANES 64
 
 /* In file and sync mode the association of frame n sees the poses up to frame n - NPI_POSE_LAG, whatever else is ready: that many frames may
@@ -41,14 +41,20 @@ struct npi_slot {
     int det, pose;                     /* which nets */
     struct np_knobs knobs;
     int64_t pose_timeout_ns;
+    int pose_passes;
+    struct npi_smooth_spec smooth;
     float max_delay_ms;
+    int64_t deadline_ns;               /* live mode: it has to be out by then; 0: no bound */
     int64_t t_ns;                      /* time of the picture, always growing */
     int64_t sent_ns, ready_ns;         /* clock: given to us; the present state came */
     int64_t detect_ns, pose_ns;        /* work */
     int detect_failed;
+    int no_detection;                  /* left out, lest the frame come too late */
+    int passed_over;                   /* came too late all the same: nobody gets it */
 };
 
-enum npi_fate { NPI_FATE_NONE, NPI_FATE_INFER, NPI_FATE_FAILED, NPI_FATE_PROPAGATE };
+/* LATE: was to be inferred, which was left out, lest the frame come too late */
+enum npi_fate { NPI_FATE_NONE, NPI_FATE_INFER, NPI_FATE_FAILED, NPI_FATE_PROPAGATE, NPI_FATE_LATE };
 
 /* Poses of a frame that has come out, for the tracker. */
 struct npi_feed {
@@ -63,6 +69,7 @@ struct npi_feed {
 struct npi_memo {
     int id;                            /* 0: free */
     int64_t asked_ns;                  /* picture time of the last inference that was given out; -1: none, or it failed */
+    int64_t posed_ns;                  /* of the last one that was made; -1: none */
     uint64_t used;                     /* p->memo_uses at the last look */
     uint64_t seq;                      /* frame that the last pose was inferred on */
     float pose_score;                  /* of it */
@@ -74,6 +81,7 @@ struct npi_lane {
     struct np_pool *pool;              /* NULL: alone */
     struct npi_worker *worker;         /* [n], one a pool thread; [0] has the detector */
     int n;
+    int n_now;                         /* of them that work (npi_lanes_share); 0: the lane rests */
     pthread_t thread;
 };
 
@@ -102,6 +110,9 @@ struct npi_pipe {
     int n_workers;
     struct npi_lane lane[NPI_MAX_LANES];
     int n_lanes, n_threads;            /* lanes; of them with a running thread */
+    int n_lanes_now;                   /* that work: lane[0 .. n_lanes_now) */
+    struct npi_pace detect_pace, pose_pace; /* live mode */
+    struct npi_credit credit;          /* of the thread that advances */
     pthread_mutex_t lock;
     pthread_cond_t work, done;         /* for lanes; for those who wait for results or room */
     struct npi_slot *slot; int n_slots;
@@ -159,12 +170,18 @@ void npi_adapt_turn(struct npi_pipe *p, const struct np_knobs *k);
 /* A pose net failed or took longer than it may, or did its work: after a few failures in a row, on to a smaller one. */
 void npi_adapt_judge(struct npi_pipe *p, int failed, const char *why);
 
+/* --- pipe.c --- */
+/* Under the lock: p->tuning.threads over the lanes. */
+void npi_lanes_share(struct npi_pipe *p);
+
 /* --- work.c --- */
 int npi_pipe_fault(const struct npi_pipe *p, int stage);
 /* One line about something that failed; at most one a second a stage, the next one says how many were kept back. */
 void npi_pipe_complain(struct npi_pipe *p, int stage, const struct np_error *e);
 /* Under the lock: moves frames through the in-order stages as far as their turn has come. */
 void npi_advance(struct npi_pipe *p);
+/* Under the lock: results that nobody is to get, where their turn has come. */
+int npi_drop_passed_over(struct npi_pipe *p); /* how many */
 /* Under the lock: does work until there is none. */
 void npi_lane_work(struct npi_lane *l);
 void *npi_lane_main(void *lane);

@@ -37,7 +37,7 @@ static void take_in(struct npi_pipe *p, const struct np_frame *f, int64_t sent_n
     struct np_person *const person = s->person;
     const int one_net = p->p.det && p->p.det->card.task == NPI_TASK_POSE_MULTI && !p->p.pose; /* its boxes come with joints: the rarer turn counts */
     *s = (struct npi_slot){ .person = person, .frame = *f, .has_frame = 1, .knobs = p->knobs, .sent_ns = sent_ns,
-                            .pose_timeout_ns = p->tuning.pose_timeout_ns,
+                            .pose_timeout_ns = p->tuning.pose_timeout_ns, .pose_passes = p->tuning.pose_passes, .smooth = p->tuning.smooth,
                             .max_delay_ms = p->p.mode == NP_MODE_LIVE ? (float)p->tuning.c.max_delay_ms : 0 };
     s->t_ns = picture_time(p, f, sent_ns);
     s->detect = !p->p.det || detector_due(p, s->t_ns);
@@ -52,6 +52,7 @@ static void take_in(struct npi_pipe *p, const struct np_frame *f, int64_t sent_n
     p->last_t_ns = s->t_ns;
     p->started = 1;
     if (s->frame.captured_ns <= 0) s->frame.captured_ns = sent_ns;
+    s->deadline_ns = npi_pace_deadline(s->frame.captured_ns, sent_ns, (double)s->max_delay_ms);
     s->result = (struct np_result){ .index = f->index, .pts_ns = f->pts_ns, .persons = s->person, .set = p->p.set,
                                     .frame = p->p.keep_frames ? &s->frame : NULL };
     npi_frame_shown_size(f, &s->result.width, &s->result.height);
@@ -81,7 +82,7 @@ static int next_is_heavy(const struct npi_pipe *p) {
 
 void npi_queue_admit(struct npi_pipe *p) {
     if (!p->has_waiting || npi_slot_at(p, p->sent)->state != NPI_FREE) return;
-    if (next_is_heavy(p) && n_heavy(p) >= p->n_lanes) return;
+    if (next_is_heavy(p) && n_heavy(p) >= p->n_lanes_now) return;
     p->has_waiting = 0;
     take_in(p, &p->waiting, p->waiting_ns);
     pthread_cond_signal(&p->work);
@@ -148,6 +149,7 @@ int npi_pipe_get(struct npi_pipe *p, int timeout_ms, const struct np_result **ou
     int r;
     pthread_mutex_lock(&p->lock);
     for (int over = 0;;) {
+        if (npi_drop_passed_over(p)) npi_advance(p); /* the waiting frame may want a slot */
         struct npi_slot *const s = npi_slot_at(p, p->got);
         if (p->got < p->sent && s->state == NPI_DONE) {
             p->got++;

@@ -92,7 +92,7 @@ int npi_still_run(struct npi_still *s, const struct np_frame *f, const struct np
     if ((r = boxes ? take_boxes(s, boxes, n_boxes, err) : find_boxes(s, f, err)) < 0) return r;
     const int64_t t1 = npi_now_ns();
     for (int i = 0; i < s->result.n_persons && s->p.pose; i++)
-        if ((r = npi_worker_pose(&s->worker, 0, f, s->p.pose_passes, s->pool, &s->person[i], err)) < 0) return r;
+        if ((r = npi_worker_pose(&s->worker, 0, f, s->p.tuning.pose_passes, s->pool, &s->person[i], err)) < 0) return r;
     const int64_t t2 = npi_now_ns();
     s->result.persons = s->person;
     s->result.detect_ms = (float)(t1 - t0) * 1e-6f;

@@ -14,6 +14,7 @@
 #include "pipe/priv.h"
 
 #define LIVE_RESULTS 2 /* kept for a slow caller in live mode */
+#define MAX_FREQ 30
 #define ENDLESS_NS 2000000000 /* an inference that takes longer counts as a failure of its net, though its joints are good */
 
 int npi_pipe_fault(const struct npi_pipe *p, int stage) { return p->p.fault.fail && p->p.fault.fail(p->p.fault.opaque, stage); }
@@ -41,16 +42,25 @@ static int may_associate(struct npi_pipe *p) {
 }
 
 /* Live mode: results that nobody fetches give way. Called under the lock, by the thread that advances. */
+static void drop_oldest(struct npi_pipe *p) {
+    struct npi_slot *const s = npi_slot_at(p, p->got++);
+    const int counted = s->passed_over;
+    s->state = NPI_TAKEN; /* by us: the frame is given back outside the lock */
+    pthread_mutex_unlock(&p->lock);
+    npi_slot_drop_frame(s);
+    if (!counted) npi_meter_dropped(&p->meter, 1);
+    pthread_mutex_lock(&p->lock);
+    s->state = NPI_FREE;
+}
+
 static void drop_old_results(struct npi_pipe *p) {
-    while (p->emitted - p->got > LIVE_RESULTS && npi_slot_at(p, p->got)->state == NPI_DONE) {
-        struct npi_slot *const s = npi_slot_at(p, p->got++);
-        s->state = NPI_TAKEN; /* by us: the frame is given back outside the lock */
-        pthread_mutex_unlock(&p->lock);
-        npi_slot_drop_frame(s);
-        npi_meter_dropped(&p->meter, 1);
-        pthread_mutex_lock(&p->lock);
-        s->state = NPI_FREE;
-    }
+    while (p->emitted - p->got > LIVE_RESULTS && npi_slot_at(p, p->got)->state == NPI_DONE) drop_oldest(p);
+}
+
+int npi_drop_passed_over(struct npi_pipe *p) {
+    int n = 0;
+    for (; p->got < p->emitted && npi_slot_at(p, p->got)->state == NPI_DONE && npi_slot_at(p, p->got)->passed_over; n++) drop_oldest(p);
+    return n;
 }
 
 static void associate_next(struct npi_pipe *p) {
@@ -83,7 +93,10 @@ static void emit_next(struct npi_pipe *p) {
     p->emitted++;
     npi_meter_inside(&p->meter, t1 - p->busy_since_ns); /* also when the next one is inside already: a machine that is late is never empty */
     p->busy_since_ns = t1;
-    if (p->p.mode == NP_MODE_LIVE) drop_old_results(p);
+    if (p->p.mode == NP_MODE_LIVE) {
+        npi_drop_passed_over(p);
+        drop_old_results(p);
+    }
     pthread_cond_broadcast(&p->done);
 }
 
@@ -104,7 +117,7 @@ void npi_advance(struct npi_pipe *p) {
 struct task { struct npi_slot *s; int detect, first, n; /* people todo[first .. first + n) */ };
 
 static int share_of(const struct npi_lane *l, int left, int batch) {
-    const int lanes = l->pipe->n_lanes;
+    const int lanes = l->pipe->n_lanes_now;
     if (l->n > 1 || lanes == 1) return left;
     const int even = (left + lanes - 1) / lanes;
     return batch < even ? batch : even;
@@ -112,6 +125,7 @@ static int share_of(const struct npi_lane *l, int left, int batch) {
 
 static int pick(struct npi_lane *l, struct task *t) {
     struct npi_pipe *const p = l->pipe;
+    if (!l->n_now) return 0; /* it rests */
     for (uint64_t q = p->emitted; q < p->planned; q++) {
         struct npi_slot *const s = npi_slot_at(p, q);
         const int left = s->n_todo - s->next_todo;
@@ -130,7 +144,7 @@ static int pick(struct npi_lane *l, struct task *t) {
     return 0;
 }
 
-struct pose_run { struct npi_lane *l; const struct task *t; int first; int64_t crop_ns[NPI_MAX_PERSONS], net_ns[NPI_MAX_PERSONS]; };
+struct pose_run { struct npi_lane *l; const struct task *t; int first; struct npi_pace pace; int64_t crop_ns[NPI_MAX_PERSONS], net_ns[NPI_MAX_PERSONS]; };
 
 /* Person todo[k] of the task's frame on worker w. A failure costs this person the joints of this frame, and says so. */
 static void pose_one(struct pose_run *run, struct npi_worker *w, struct np_pool *pool, int k) {
@@ -142,7 +156,7 @@ static void pose_one(struct pose_run *run, struct npi_worker *w, struct np_pool 
     if (npi_pipe_fault(p, NP_STAGE_CROP)) r = npi_fail(&e, NP_EINTERNAL, "the crop failed");
     else if (npi_pipe_fault(p, NP_STAGE_POSE)) r = npi_fail(&e, NP_EINTERNAL, "the pose net failed");
     w->crop_ns = w->net_ns = 0;
-    if (r >= 0) r = npi_worker_pose(w, s->pose, &s->frame, p->p.pose_passes, pool, &s->person[i], &e);
+    if (r >= 0) r = npi_worker_pose(w, s->pose, &s->frame, s->pose_passes, pool, &s->person[i], &e);
     run->crop_ns[k] = w->crop_ns;
     run->net_ns[k] = w->net_ns;
     if (r >= 0 && w->net_ns > ENDLESS_NS) {
@@ -163,38 +177,32 @@ static void pose_task(void *arg, int task, int worker) {
     pose_one(run, &run->l->worker[worker], NULL, run->first + task);
 }
 
-static void pose_people(struct npi_lane *l, const struct task *t, struct pose_run *run) {
+/* How many of the task's people were worked on: all of them, unless the frame would come too late. */
+static int pose_people(struct npi_lane *l, const struct task *t, struct pose_run *run) {
     const int batch = t->s->knobs.batch_size, end = t->first + t->n;
     for (int k = t->first; k < end;) {
         const int n = end - k < batch ? end - k : batch;
+        const int64_t t0 = npi_now_ns();
+        if (k > t->first && !npi_pace_fits(&run->pace, t0, t->s->deadline_ns)) return k - t->first;
         run->first = k;
         k += n;
         if (n > 1 && l->pool) npi_pool_run(l->pool, pose_task, run, n);
         else while (run->first < k) pose_one(run, &l->worker[0], l->pool, run->first++);
+        const int64_t now = npi_now_ns();
+        npi_pace_note(&run->pace, now, now - t0);
     }
+    return t->n;
 }
 
-static void do_poses(struct npi_lane *l, const struct task *t) {
-    struct npi_pipe *const p = l->pipe;
-    struct npi_slot *const s = t->s;
-    struct pose_run run = { .l = l, .t = t };
-    const int64_t t0 = npi_now_ns();
-    int64_t crop = 0, net = 0, max_crop = 0, max_net = 0;
-    pthread_mutex_unlock(&p->lock);
-    pose_people(l, t, &run);
-    for (int k = t->first; k < t->first + t->n; k++) {
-        crop += run.crop_ns[k];
-        net += run.net_ns[k];
-        if (run.crop_ns[k] > max_crop) max_crop = run.crop_ns[k];
-        if (run.net_ns[k] > max_net) max_net = run.net_ns[k];
-    }
-    const int64_t took = npi_now_ns() - t0;
-    npi_meter_stage(&p->meter, NP_STAGE_CROP, crop, max_crop, 0, t->n);
-    npi_meter_stage(&p->meter, NP_STAGE_POSE, net, max_net, (t0 - s->ready_ns) * t->n, t->n);
-    npi_meter_busy(&p->meter, took);
-    pthread_mutex_lock(&p->lock);
-    s->pose_ns += took;
-    s->open -= t->n;
+/* Under the lock: nobody will look at the next n people of the frame. The pose cache has to do for them. */
+static void leave_out(struct npi_pipe *p, struct npi_slot *s, int first, int n) {
+    for (int k = first; k < first + n; k++) s->fate[s->todo[k]] = NPI_FATE_LATE;
+    npi_meter_left_out(&p->meter, n);
+}
+
+/* Under the lock, which is let go on the way: n people of the frame are done with. */
+static void close_people(struct npi_pipe *p, struct npi_slot *s, int n) {
+    s->open -= n;
     if (s->open) return;
     if (!p->p.keep_frames) {
         pthread_mutex_unlock(&p->lock);
@@ -202,6 +210,31 @@ static void do_poses(struct npi_lane *l, const struct task *t) {
         pthread_mutex_lock(&p->lock);
     }
     s->state = NPI_POSED;
+}
+
+static void do_poses(struct npi_lane *l, const struct task *t) {
+    struct npi_pipe *const p = l->pipe;
+    struct npi_slot *const s = t->s;
+    struct pose_run run = { .l = l, .t = t, .pace = p->pose_pace };
+    const int64_t t0 = npi_now_ns();
+    int64_t crop = 0, net = 0, max_crop = 0, max_net = 0;
+    pthread_mutex_unlock(&p->lock);
+    const int n = pose_people(l, t, &run);
+    for (int k = t->first; k < t->first + n; k++) {
+        crop += run.crop_ns[k];
+        net += run.net_ns[k];
+        if (run.crop_ns[k] > max_crop) max_crop = run.crop_ns[k];
+        if (run.net_ns[k] > max_net) max_net = run.net_ns[k];
+    }
+    const int64_t took = npi_now_ns() - t0;
+    npi_meter_stage(&p->meter, NP_STAGE_CROP, crop, max_crop, 0, n);
+    npi_meter_stage(&p->meter, NP_STAGE_POSE, net, max_net, (t0 - s->ready_ns) * n, n);
+    npi_meter_busy(&p->meter, took);
+    pthread_mutex_lock(&p->lock);
+    p->pose_pace = run.pace; /* of two lanes the one that was ready last */
+    s->pose_ns += took;
+    leave_out(p, s, t->first + n, t->n - n);
+    close_people(p, s, t->n);
 }
 
 static void do_detection(struct npi_lane *l, struct npi_slot *s) {
@@ -213,14 +246,42 @@ static void do_detection(struct npi_lane *l, struct npi_slot *s) {
     if (p->p.det) npi_meter_stage(&p->meter, NP_STAGE_DETECT, s->detect_ns, s->detect_ns, t0 - s->ready_ns, 1);
     npi_meter_busy(&p->meter, s->detect_ns);
     pthread_mutex_lock(&p->lock);
+    npi_pace_note(&p->detect_pace, t0 + s->detect_ns, s->detect_ns);
     s->state = NPI_DETECTED;
+}
+
+/* Under the lock, live mode: what waits for a lane and would make its frame come too late is left out (tune/pace.h). 1: something was. */
+static int shed(struct npi_pipe *p) {
+    const int64_t now = npi_now_ns();
+    for (uint64_t q = p->emitted; q < p->sent; q++) {
+        struct npi_slot *const s = npi_slot_at(p, q);
+        const int left = s->n_todo - s->next_todo;
+        if (s->state == NPI_POSING && left && !npi_pace_fits(&p->pose_pace, now, s->deadline_ns)) {
+            leave_out(p, s, s->next_todo, left);
+            s->next_todo = s->n_todo;
+            close_people(p, s, left);
+            return 1;
+        }
+        if (s->state == NPI_QUEUED && p->p.det && !npi_pace_fits(&p->detect_pace, now, s->deadline_ns)) {
+            s->detect = 0;
+            s->no_detection = 1;
+            if (p->p.det->card.task == NPI_TASK_POSE_MULTI && !p->p.pose) s->infer_all = 0;
+            p->since_detect = MAX_FREQ; /* the next frame tries again */
+            s->state = NPI_DETECTED;
+            npi_meter_left_out(&p->meter, 1);
+            return 1;
+        }
+    }
+    return 0;
 }
 
 void npi_lane_work(struct npi_lane *l) {
     struct task t;
     while (!l->pipe->quit) {
         npi_advance(l->pipe);
+        if (l->n_now && l->pipe->p.mode == NP_MODE_LIVE && shed(l->pipe)) continue;
         if (!pick(l, &t)) return;
+        npi_pool_limit(l->pool, l->n_now);
         if (t.detect) do_detection(l, t.s);
         else do_poses(l, &t);
     }

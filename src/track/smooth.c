@@ -126,6 +126,13 @@ void npi_smoother_free(struct npi_smoother **s) {
     *s = NULL;
 }
 
+void npi_smoother_set(struct npi_smoother *s, const struct npi_smooth_spec *spec) {
+    const struct npi_one_euro_params *const a = &s->spec.one_euro, *const b = &spec->one_euro;
+    if (s->spec.kind == spec->kind && a->min_cutoff_hz == b->min_cutoff_hz && a->beta == b->beta && a->d_cutoff_hz == b->d_cutoff_hz) return;
+    s->spec = *spec;
+    npi_smoother_forget(s, -1);
+}
+
 void npi_smoother_forget(struct npi_smoother *s, int id) { npi_bank_forget(s->key, s->n, id); }
 
 /* One coordinate in pixels or metres; `unit` is what counts as 1. The filter's memory is in units, so it is rescaled when the unit changes. */

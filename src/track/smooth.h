@@ -30,6 +30,8 @@ struct npi_smoother;
 /* Kinds other than one-euro change nothing (zero-lag needs the whole track). max_persons: more push out those not seen for longest. */
 int npi_smoother_create(struct npi_smoother **out, const struct npi_smooth_spec *s, int max_persons);
 void npi_smoother_free(struct npi_smoother **s);
+/* Another spec from the next pose on; people start anew when it is not the one in force. */
+void npi_smoother_set(struct npi_smoother *s, const struct npi_smooth_spec *spec);
 /* Smooths x, y and depth of an inferred pose in place. height_px: of the person (its box); t_ns as for npi_one_euro. After a gap of half a
  * second a person starts anew. */
 void npi_smoother_apply(struct npi_smoother *s, int id, struct np_keypoint *kpt, int n, float height_px, int64_t t_ns);

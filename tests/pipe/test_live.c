@@ -36,9 +36,10 @@ static void wait_for_waiting(void) {
     pthread_mutex_unlock(&gate.lock);
 }
 
-static struct np_context *open_live(int threads, int skip, int keep) {
+static struct np_context *open_live(int threads, int skip, int keep, float bound_ms) {
     struct np_settings s;
     settings(&s, NP_MODE_LIVE, threads);
+    s.max_delay_ms = bound_ms;
     s.frame_skip = skip;
     s.detection_freq = skip;
     s.keep_frames = keep;
@@ -67,7 +68,7 @@ static int64_t next(struct np_context *c) {
 
 /* While one frame is held in the pose net, of nine that come only the last is worked on. */
 static void newest_wins(void) {
-    struct np_context *c = open_live(2, 1, 0);
+    struct np_context *c = open_live(2, 1, 0, 0);
     struct np_stats st;
     const struct np_result *r;
     if (!c) return;
@@ -98,7 +99,7 @@ static void newest_wins(void) {
 
 /* Frames between two inferences need no lane: they are propagated and come out right behind the one that is worked on, nothing is passed over. */
 static void cheap_frames_pass(void) {
-    struct np_context *c = open_live(1, 2, 0);
+    struct np_context *c = open_live(1, 2, 0, 0);
     struct np_stats st;
     if (!c) return;
     set_gate(1);
@@ -123,10 +124,59 @@ static void cheap_frames_pass(void) {
     np_close(&c);
 }
 
+/* One inference takes three times the bound, and what came meanwhile is over it before a lane is free: nobody is inferred on those frames and
+ * nobody gets them late; the next one that comes is worked on again. With frame skip they are inside before anybody knows. */
+static void held_inference(int skip) {
+    enum { BOUND_MS = 400, BEHIND = 5 };
+    struct np_context *c = open_live(1, skip, 0, BOUND_MS);
+    struct np_stats before, st;
+    const struct np_result *r;
+    struct np_error e;
+    if (!c) return;
+    atomic_store(&released, 0);
+    set_gate(1);
+    int n = 0;
+    for (; n < 2 * skip; n++) { /* everybody has a pose */
+        send(c, n);
+        np_wait_result(c, 60000, &r, &e);
+        np_result_release(c, &r);
+    }
+    np_context_stats(c, &before);
+    set_gate(0);
+    const int held = n;
+    send(c, n++);
+    wait_for_waiting();
+    for (int k = 0; k < BEHIND; k++) send(c, n++);
+    usleep(3 * BOUND_MS * 1000);
+    set_gate(1); /* the batch that was begun is finished, and no other one is begun */
+    np_send_frame(c, NULL, NULL);
+    while (np_wait_result(c, 60000, &r, &e) == 0) {
+        CHECK(0, "frame %lld was given out %.0f ms late", (long long)r->index - held, (double)r->delay_ms - BOUND_MS);
+        np_result_release(c, &r);
+    }
+    np_context_stats(c, &st);
+    const int64_t begun = st.n_inferences - before.n_inferences;
+    CHECK(begun >= 1 && begun <= before.knobs.batch_size, "%lld inferences after the bound was over", (long long)begun);
+    CHECK(st.n_left_out > before.n_left_out, "nothing was left out");
+    CHECK(st.n_read - before.n_read == 1 + BEHIND && st.n_dropped - before.n_dropped == 1 + BEHIND, "%lld of %d passed over",
+          (long long)(st.n_dropped - before.n_dropped), 1 + BEHIND);
+    CHECK(st.n_processed == before.n_processed && st.n_late > before.n_late, "late frames: %lld", (long long)st.n_late);
+    CHECK(atomic_load(&released) == n, "%d of %d frames given back", atomic_load(&released), n);
+    usleep(300000); /* no pose for longer than one may be shown: now it is asked for again, whatever it costs */
+    for (int k = 0; k < skip; k++) {
+        send(c, n++);
+        CHECK(np_wait_result(c, 60000, &r, &e) == 0, "nothing came any more");
+        np_result_release(c, &r);
+    }
+    np_context_stats(c, &st);
+    CHECK(st.n_inferences > before.n_inferences + begun, "nobody was inferred any more");
+    np_close(&c);
+}
+
 /* Nobody fetches: old results make way, the newest stays, and every picture comes back. */
 static void slow_consumer(void) {
     enum { COUNT = 12 };
-    struct np_context *c = open_live(1, 1, 1);
+    struct np_context *c = open_live(1, 1, 1, 0);
     struct np_stats st;
     int got = 0;
     int64_t last = -1, i;
@@ -159,16 +209,42 @@ static void *adjuster(void *opaque) {
     static const char *const what[][2] = { { "frame-skip", "2" }, { "detection-freq", "3" }, { "max-persons", "1" }, { "batch-size", "4" },
           { "preset", "efficiency" },
                                            { "frame-skip", "auto" }, { "adapt", "on" }, { "target-fps", "30" }, { "adapt", "off" },
-                                                 { "max-persons", "auto" }, { "preset", "balanced" } };
+                                                 { "max-persons", "auto" }, { "preset", "balanced" }, { "threads", "1" },
+                                           { "smooth", "none" }, { "preset", "quality" }, { "smooth", "auto" }, { "threads", "auto" } };
     struct np_error e;
     for (unsigned k = 0; !atomic_load(&stop_adjusting); k++) {
-        const int r = np_context_adjust(opaque, what[k % 11][0], what[k % 11][1], &e);
-        CHECK(r == 0, "%s=%s: %s", what[k % 11][0], what[k % 11][1], e.message);
+        const int r = np_context_adjust(opaque, what[k % 16][0], what[k % 16][1], &e);
+        CHECK(r == 0, "%s=%s: %s", what[k % 16][0], what[k % 16][1], e.message);
         struct np_stats st;
         np_context_stats(opaque, &st);
         np_context_report(opaque, NP_STAGE_DRAW, 1, 0);
     }
     return NULL;
+}
+
+/* A preset brings its share of the threads, its looks at each person and its smoothing; what only a restart could give is named. */
+static void changes_of_presets(struct np_context *c) {
+    static const struct { const char *name, *value; int threads, passes; const char *smooth, *note; } step[] = { /* threads: 1, 2: half, 3: all */
+        { "preset", "efficiency", 2, 1, "one-euro", "" },
+        { "preset", "quality", 3, 2, "one-euro", "" },
+        { "threads", "1", 1, 2, "one-euro", "" },
+        { "preset", "balanced", 1, 1, "one-euro", "" },
+        { "smooth", "none", 1, 1, "none", "" },
+        { "smooth", "zero-lag", 1, 1, "none", "smooth zero-lag needs a restart" },
+        { "smooth", "one-euro:2,0.1", 1, 1, "one-euro:2,0.1,1", "" },
+        { "smooth", "auto", 1, 1, "one-euro", "" },
+        { "threads", "auto", 3, 1, "one-euro", "" },
+    };
+    struct np_error e;
+    struct np_stats st;
+    const int all = np_cpu_count(), of[] = { 0, 1, (all + 1) / 2, all };
+    for (size_t i = 0; i < sizeof step / sizeof *step; i++) {
+        CHECK(np_context_adjust(c, step[i].name, step[i].value, &e) == 0, "%s", e.message);
+        CHECK(!strcmp(e.message, step[i].note), "%s=%s says '%s'", step[i].name, step[i].value, e.message);
+        np_context_stats(c, &st);
+        CHECK(st.threads == of[step[i].threads] && st.pose_passes == step[i].passes && !strncmp(st.smooth, step[i].smooth, strlen(step[i].smooth)),
+              "%s=%s: %d threads, %d looks, smooth %s", step[i].name, step[i].value, st.threads, st.pose_passes, st.smooth);
+    }
 }
 
 static void adjust(void) {
@@ -178,12 +254,13 @@ static void adjust(void) {
     pthread_t t[2];
     settings(&s, NP_MODE_LIVE, 2);
     s.adapt = -1;
-    s.max_persons = 0;
+    s.max_persons = s.threads = 0;
+    s.max_delay_ms = 0; /* every frame is to come out, however slow the machine */
     struct np_context *c = open_with(&s);
     if (!c) return;
     static const char *const bad[][2] = { { "frame-skip", "6" }, { "frame-skip", "x" }, { "max-persons", "0" }, { "max-persons", "900" },
           { "preset", "fast" }, { "isa", "avx2" },
-                                          { "target-fps", "-1" }, { "adapt", "perhaps" } };
+                                          { "target-fps", "-1" }, { "adapt", "perhaps" }, { "threads", "65" }, { "smooth", "soft" } };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CHECK(np_context_adjust(c, bad[i][0], bad[i][1], &e) == NP_EINVAL && strstr(e.message, bad[i][0]), "%s=%s: %s", bad[i][0], bad[i][1],
               e.message);
@@ -196,6 +273,7 @@ static void adjust(void) {
     CHECK(np_wait_result(c, 60000, &r, &e) == 0, "no result");
     CHECK(r->n_persons == 2, "%d people, 2 were asked for", r->n_persons);
     np_result_release(c, &r);
+    changes_of_presets(c);
     for (int k = 0; k < 2; k++) pthread_create(&t[k], NULL, adjuster, c);
     for (int k = 1; k < 25; k++) {
         send(c, k);
@@ -208,7 +286,7 @@ static void adjust(void) {
 
 /* An open context that nobody feeds costs nothing. CPU time, not the clock on the wall. */
 static void idle_is_free(void) {
-    struct np_context *c = open_live(4, 1, 0);
+    struct np_context *c = open_live(4, 1, 0, 0);
     struct timespec a, b;
     if (!c) return;
     send(c, 0);
@@ -227,6 +305,8 @@ int main(int argc, char **argv) {
     if (skip) return skip;
     newest_wins();
     cheap_frames_pass();
+    held_inference(1);
+    held_inference(5);
     slow_consumer();
     adjust();
     idle_is_free();

@@ -2,6 +2,8 @@
 /* See sim.h. */
 #include "sim.h"
 
+#include "tune/pace.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -21,6 +23,15 @@ static double noisy(struct sim *s) {
     return (v < .3 ? .3 : v) * (uniform(&s->seed) < .01 ? 1 + 2 * s->noise : 1);
 }
 
+/* Would work that begins `ms` from now still come in time? */
+static int fits(const struct sim *s, const struct npi_pace *p, double now, double ms, int64_t deadline) {
+    return !s->pace || npi_pace_fits(p, (int64_t)((now + ms / 1000) * 1e9), deadline);
+}
+
+static void note(struct npi_pace *p, double now, double ms, double took_ms) {
+    npi_pace_note(p, (int64_t)((now + (ms + took_ms) / 1000) * 1e9), (int64_t)(took_ms * 1e6));
+}
+
 void sim_run(struct sim *s, const struct npi_controller_params *p, double seconds) {
     struct npi_controller c;
     struct npi_load l = { 0 };
@@ -28,8 +39,10 @@ void sim_run(struct sim *s, const struct npi_controller_params *p, double second
     const double interval = 1 / s->source_fps, every = s->tick_s > 0 ? s->tick_s : .2;
     double now = 0, next_tick = 0;
     int64_t next = 0, handled = 0, since_detect = 1 << 20, since_pose = 1 << 20;
-    double detected = -1e9, posed = -1e9; /* when; what is older than its time-out is done anew */
+    double inferred = 0, detected = -1e9, posed = -1e9; /* when; what is older than its time-out is done anew */
     int seen = 0;
+    struct npi_pace detect_pace = { 0 }, pose_pace = { 0 };
+    struct npi_credit credit = { 0 };
     if (!s->seed) s->seed = 1;
     if (!(s->split > 0)) s->split = .9 * s->parallel;
     npi_controller_init(&c, p);
@@ -43,22 +56,25 @@ void sim_run(struct sim *s, const struct npi_controller_params *p, double second
         l.n_offered = newest + 1;
         next = newest + 1;
         const double slow = s->slowness ? s->slowness(now) : 1, side = (double)k.detector_size / NPI_TUNE_REF_SIZE;
+        const int64_t deadline = npi_pace_deadline((int64_t)(arrived * 1e9), (int64_t)(arrived * 1e9), p->max_delay_ms);
         double ms = s->frame_ms * slow * noisy(s);
         l.stage_ms[NP_STAGE_TRACK] += ms;
         l.stage_runs[NP_STAGE_TRACK]++;
         since_detect++;
-        if (p->has_detector && (since_detect >= k.detection_freq || (p->detection_timeout_s > 0 && arrived - detected > p->detection_timeout_s) ||
+        const int detect_fits = fits(s, &detect_pace, now, ms, deadline);
+        if (p->has_detector && detect_fits && (since_detect >= k.detection_freq || (p->detection_timeout_s > 0 && arrived - detected > p->detection_timeout_s) ||
                                 (s->unplanned > 0 && uniform(&s->seed) < s->unplanned))) {
             detected = arrived;
             const double d = s->detect_ms * side * side * slow * noisy(s);
             since_detect = 0;
             l.stage_ms[NP_STAGE_DETECT] += d;
             l.stage_runs[NP_STAGE_DETECT]++;
+            note(&detect_pace, now, ms, d);
             ms += d;
             seen = (int)(s->persons ? s->persons(now) : 1);
         }
         const int n = seen < k.max_persons ? seen : k.max_persons;
-        int crops = 0;
+        int crops = 0, left = 0;
         since_pose++;
         if (since_pose >= k.frame_skip || (p->pose_timeout_s > 0 && arrived - posed > p->pose_timeout_s)) {
             posed = arrived;
@@ -67,10 +83,16 @@ void sim_run(struct sim *s, const struct npi_controller_params *p, double second
             const double each = s->crop_ms * (p->variant_cost[k.variant] > 0 ? p->variant_cost[k.variant] : 1) * slow;
             const int split = crops == 1 && p->threads > 1; /* over all threads; several: a thread each */
             for (int i = 0; i < crops; i++) {
-                const double d = each * noisy(s) / (split ? s->split : 1);
+                if (!fits(s, &pose_pace, now, ms, deadline)) {
+                    left = crops - i;
+                    crops = i;
+                    break;
+                }
+                const double d = each * noisy(s) / (split ? s->split : 1), wall = d / (split ? 1 : s->parallel);
+                note(&pose_pace, now, ms, wall);
                 l.stage_ms[NP_STAGE_POSE] += d;
                 l.stage_runs[NP_STAGE_POSE]++;
-                ms += d / (split ? 1 : s->parallel);
+                ms += wall;
             }
             l.n_inferences += crops;
         }
@@ -84,15 +106,20 @@ void sim_run(struct sim *s, const struct npi_controller_params *p, double second
         }
         now += wall / 1000; /* the result is out; what the caller does with it takes its part of the processors from the next frame */
         const double delay = (now - arrived) * 1000;
+        if (crops || now < 3) inferred = now;
+        else if (now - inferred > s->pose_gap) s->pose_gap = now - inferred;
         now += caller / 1000 / (p->threads > 0 ? p->threads : 1);
         handled++;
         l.n_processed++;
         l.n_persons += n;
         if (delay > l.delay_max_ms) l.delay_max_ms = delay;
-        if (s->n_frames < (int)(sizeof s->frame / sizeof *s->frame)) {
+        const int passed = s->pace && npi_credit_pass_over(&credit, p->max_delay_ms > 0 && delay > p->max_delay_ms);
+        s->n_passed += passed;
+        if (!passed && s->n_frames < (int)(sizeof s->frame / sizeof *s->frame)) {
             s->frame[s->n_frames].t = now;
             s->frame[s->n_frames].delay_ms = delay;
             s->frame[s->n_frames].persons = n;
+            s->frame[s->n_frames].left = left;
             s->frame[s->n_frames++].crops = crops;
         }
         while (next_tick <= now) {

@@ -16,13 +16,16 @@ struct sim {
     double (*slowness)(double t);              /* factor on all costs; NULL: 1 */
     double (*persons)(double t);               /* NULL: 1 */
     double tick_s;                             /* 0: .2 */
+    int pace;                                  /* 1: with what the pipe does about frames that would come too late (tune/pace.h) */
     int no_control;                            /* 1: the start stays (to compare) */
 
     /* what came of it */
     int n_moves;
     struct { double t; struct np_knobs k; char reason[160]; int batch_only, budget_only; } move[400];
+    int n_passed;                              /* results that came too late and that nobody got */
+    double pose_gap;                           /* the longest time without an inference after 3 s */
     int n_frames;                              /* results */
-    struct { double t, delay_ms; int crops, persons; } frame[20000];
+    struct { double t, delay_ms; int crops, left, persons; } frame[20000]; /* left: poses that were due and left out */
     int n_ticks;
     struct { double t; struct np_knobs k; } tick[4000];
 };

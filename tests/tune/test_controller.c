@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* src/tune/controller.c against a simulated machine (sim.c): it settles within three seconds, stays settled, holds what can be held, keeps the delay
  * bound, gives up in order and takes back, keeps to bounds and pins. Every scenario runs with several seeds and tick rates. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -262,12 +263,51 @@ static void rebound(void **state) {
     assert_true(c.cost.crop_ms > 9 && c.cost.crop_ms < 11);
 }
 
+static double six_times_later(double t) { return t < 10 ? 1 : 6; }
+static double hiccups(double t) { return fmod(t, 2) < .1 ? 8 : 1; }
+static double never_enough(double t) { return 40; }
+
+/* Knobs that are pinned, so that no move helps: what is given out is in time all the same, because what does not fit is left out (tune/pace.h),
+ * and poses go on being inferred. Without that, the same load breaks the bound on hundreds of frames. */
+static void bound_without_moves(void **state) {
+    static const struct { const char *what; double (*slowness)(double); int skip; } load[] = {
+        { "six times as slow", six_times_later, 1 }, { "six times as slow, skip 5", six_times_later, 5 },
+        { "hiccups", hiccups, 1 }, { "hiccups, skip 3", hiccups, 3 } };
+    for (size_t n = 0; n < sizeof load / sizeof *load; n++)
+        for (unsigned seed = 1; seed <= 4; seed++) {
+            struct scenario x = *scenario_find("steady");
+            x.sim.slowness = load[n].slowness;
+            x.sim.no_control = 1;
+            x.params.start.frame_skip = load[n].skip;
+            RUN(&x, seed, .2);
+            const int before = sim_over(&s, 0, 30, x.params.max_delay_ms);
+            const double rate = sim_fps(&s, 0, 30);
+            x.sim.pace = 1;
+            RUN(&x, seed, .2);
+            CHECK(before > 10, "%s: only %d frames were over the bound: no test", load[n].what, before);
+            CHECK(sim_over(&s, 0, 30, x.params.max_delay_ms) == 0, "%s, seed %u: %d results over the bound (%d without), %d passed over", load[n].what, seed,
+                  sim_over(&s, 0, 30, x.params.max_delay_ms), before, s.n_passed);
+            CHECK(s.pose_gap < .5, "%s, seed %u: %.2f s without an inference", load[n].what, seed, s.pose_gap);
+            CHECK(sim_fps(&s, 0, 30) > .95 * rate, "%s, seed %u: %.1f frames/s, without %.1f", load[n].what, seed, sim_fps(&s, 0, 30), rate);
+        }
+}
+
+/* A machine that can never hold the bound: results come all the same, late and counted as that, and so do poses. */
+static void bound_out_of_reach(void **state) {
+    struct scenario x = *scenario_find("steady");
+    x.sim.slowness = never_enough; /* one pose takes twice the bound */
+    x.sim.pace = 1;
+    RUN(&x, 1, .2);
+    CHECK(s.n_passed <= s.n_frames / 4 + 8, "%d of %d passed over", s.n_passed, s.n_frames + s.n_passed);
+    CHECK(s.pose_gap < 1.5, "%.2f s without an inference", s.pose_gap);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steady), cmocka_unit_test(steps), cmocka_unit_test(ramps), cmocka_unit_test(spikes_are_not_believed),
         cmocka_unit_test(restless), cmocka_unit_test(oscillation), cmocka_unit_test(matrix),
         cmocka_unit_test(order_of_giving_up), cmocka_unit_test(pins), cmocka_unit_test(same_calls_same_moves), cmocka_unit_test(odd_input),
-        cmocka_unit_test(rebound),
+        cmocka_unit_test(rebound), cmocka_unit_test(bound_without_moves), cmocka_unit_test(bound_out_of_reach),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,7 +47,7 @@ static void builtins(void **state) {
         assert_int_equal(npi_preset_int(&live, NPI_KEY_ADAPT), 1);
         assert_int_equal(npi_preset_int(&file, NPI_KEY_ADAPT), 0); /* in file mode every frame is inferred */
         assert_int_equal(npi_preset_int(&file, NPI_KEY_FRAME_SKIP), 1);
-        assert_int_equal(npi_preset_int(&file, NPI_KEY_DETECTION_FREQ), 1);
+        assert_int_equal(npi_preset_int(&file, NPI_KEY_DETECTION_FREQ), want[i].preset == NP_PRESET_HIGH_PERFORMANCE ? 2 : 1);
         for (int k = 0; k < NPI_KEY_COUNT; k++) assert_int_equal(live.v[k].from, NPI_FROM_PRESET);
     }
     const struct npi_preset b = builtin(NP_PRESET_BALANCED, 1); /* the known-good point */
@@ -214,14 +214,68 @@ static void embedded_is_the_file(void **state) {
     }
 }
 
-static void docs_know_every_key(void **state) {
-    char path[1024], want[64];
-    static char text[200000];
+static char docs[200000];
+
+static void read_docs(void) {
+    char path[1024];
     snprintf(path, sizeof path, "%s/docs/presets.md", getenv("NEXTPOSE_SOURCE"));
     FILE *const f = fopen(path, "rb");
     if (!f) fail_msg("cannot open %s", path);
-    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    docs[fread(docs, 1, sizeof docs - 1, f)] = '\0';
     fclose(f);
+}
+
+static void value_and_bounds(const struct npi_preset *p, int key, char out[160]) {
+    char value[64], bounds[64];
+    npi_preset_value_text(p, key, value);
+    npi_preset_bounds_text(p, key, bounds);
+    if (key == NPI_KEY_THREADS) snprintf(out, 160, "%.0f %%", p->v[key].start * 100);
+    else snprintf(out, 160, "%s%s%s", value, *bounds ? " in " : "", bounds);
+}
+
+/* The table of all values in docs/presets.md is what the files of presets/ say; a wrong row is printed as it should be. */
+static void docs_say_what_presets_say(void **state) {
+    char row[512], live_text[160], file_text[160];
+    read_docs();
+    for (int k = 0; k < NPI_KEY_COUNT; k++) {
+        int n = snprintf(row, sizeof row, "| `%s` |", npi_preset_key_name(k));
+        for (int i = 0; i < 4; i++) {
+            const int preset = (const int[]){ NP_PRESET_HIGH_PERFORMANCE, NP_PRESET_BALANCED, NP_PRESET_EFFICIENCY, NP_PRESET_QUALITY }[i];
+            const struct npi_preset live = builtin(preset, 1), file = builtin(preset, 0);
+            value_and_bounds(&live, k, live_text);
+            value_and_bounds(&file, k, file_text);
+            n += snprintf(row + n, sizeof row - (size_t)n, strcmp(live_text, file_text) ? " %s; %s |" : " %s |", live_text, file_text);
+        }
+        if (!strstr(docs, row)) fail_msg("docs/presets.md lacks: %s", row);
+    }
+}
+
+/* The range that the documentation gives for a key is the one that the parser takes. */
+static void docs_know_the_ranges(void **state) {
+    static const int ranged[] = { NPI_KEY_TARGET_FPS, NPI_KEY_COMFORT_FPS, NPI_KEY_MAX_DELAY_MS, NPI_KEY_FRAME_SKIP, NPI_KEY_DETECTION_FREQ, NPI_KEY_DETECTOR_SIZE,
+                                  NPI_KEY_BATCH_SIZE, NPI_KEY_MAX_PERSONS, NPI_KEY_DRAW_EVERY, NPI_KEY_VARIANT, NPI_KEY_DETECTION_TIMEOUT_S, NPI_KEY_POSE_TIMEOUT_S };
+    char find[64], line[96];
+    struct npi_preset p;
+    read_docs();
+    for (size_t i = 0; i < sizeof ranged / sizeof *ranged; i++) {
+        const char *const name = npi_preset_key_name(ranged[i]);
+        double lo, hi;
+        snprintf(find, sizeof find, "| `%s` | ", name);
+        const char *const row = strstr(docs, find);
+        if (!row || sscanf(row + strlen(find), "%lf-%lf", &lo, &hi) != 2) fail_msg("docs/presets.md has no range for %s", name);
+        const double step = hi < 1 ? .01 : 1;
+        const double at[] = { lo, hi, lo - step, hi + step };
+        for (int j = 0; j < 4; j++) {
+            snprintf(line, sizeof line, "%s = %g\n", name, at[j]);
+            if ((parse(&p, line, 1) == 0) != (j < 2)) fail_msg("docs say %g-%g: %s is %s", lo, hi, line, j < 2 ? "refused" : "taken");
+        }
+    }
+}
+
+static void docs_know_every_key(void **state) {
+    char want[64];
+    const char *const text = docs;
+    read_docs();
     for (int k = 0; k < NPI_KEY_COUNT; k++) {
         snprintf(want, sizeof want, "| `%s` |", npi_preset_key_name(k));
         if (!strstr(text, want)) fail_msg("docs/presets.md has no row for %s", npi_preset_key_name(k));
@@ -234,6 +288,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(builtins),      cmocka_unit_test(own_file),             cmocka_unit_test(refusals),            cmocka_unit_test(resolve),
         cmocka_unit_test(hardware_conf), cmocka_unit_test(embedded_is_the_file), cmocka_unit_test(docs_know_every_key),
+        cmocka_unit_test(docs_say_what_presets_say), cmocka_unit_test(docs_know_the_ranges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,6 +57,10 @@ def check_demo(demo_exe, folder):
         b.until("document.getElementById('answer').textContent.includes('outside of 1 to 8')")
         b.eval("adjust('preset', 'quality')")
         b.until("document.getElementById('answer').textContent === 'preset is now quality'")
+        b.eval("adjust('preset', 'efficiency')")
+        b.until("document.getElementById('answer').textContent === 'preset is now efficiency; 16 people (there is room for 8) need a restart'")
+        b.eval("adjust('preset', 'quality')")
+        b.until("document.getElementById('answer').textContent === 'preset is now quality'")
         b.screenshot(os.path.join(folder, "demo.png"))
         b.resize(420, 900, 2)
         b.until("document.documentElement.scrollWidth <= 420")
@@ -99,7 +103,7 @@ def check_run(nextpose, shared, clip, people, folder, env):
         assert j["hit"] >= 0.8 * j["n"], (j["n"], j["hit"])  # joints close together cover one another
         # Settings of the run itself, and numbers that come from it.
         b.eval("adjust('preset', 'quality')")
-        b.until("nextpose.stats && nextpose.stats.preset === 'quality'")
+        b.until("nextpose.stats && nextpose.stats.preset === 'quality' && nextpose.stats.knobs.pose_passes === 2")
         b.eval("adjust('max-persons', '2')")
         b.until("nextpose.stats.knobs.max_persons === 2")
         b.until("nextpose.stats.fps.processed > 0 && nextpose.stats.stages.pose.runs > 0 && nextpose.stats.memory.resident_mb > 10")

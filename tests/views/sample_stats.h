@@ -24,6 +24,10 @@ static inline void sample_stats(struct np_stats *s) {
     s->n_late = 3;
     s->n_failed = 1;
     s->n_inferences = 604;
+    s->n_left_out = 5;
+    s->threads = 4;
+    s->pose_passes = 1;
+    snprintf(s->smooth, sizeof s->smooth, "one-euro:1,0.03,1");
     s->persons_per_frame = 3.75;
     s->delay_p50_ms = 31.5;
     s->delay_p95_ms = 44;

@@ -117,6 +117,11 @@ def test_changes(demo):
     assert r.status == 200 and json.loads(data) == {"ok": True}, data
     assert demo.p.stdout.readline() == "changed preset quality\n"
     assert json.loads(demo.ask("/api/stats")[1])["preset"] == "quality"
+    r, data = demo.ask("/api/adjust?name=preset&value=efficiency", "POST", mark)
+    assert json.loads(data) == {"ok": True, "note": "16 people (there is room for 8) need a restart"}, data
+    demo.p.stdout.readline()
+    demo.ask("/api/adjust?name=preset&value=quality", "POST", mark)
+    demo.p.stdout.readline()
     r, data = demo.ask("/api/adjust?name=max-persons&value=3", "POST", {**mark, **here, "Origin": f"http://localhost:{demo.port}"})
     assert r.status == 200 and demo.p.stdout.readline() == "changed max-persons 3\n"
     r, data = demo.ask("/api/adjust?name=max-persons&value=99", "POST", mark)

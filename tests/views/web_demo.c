@@ -29,6 +29,7 @@ static int adjust(void *opaque, const char *name, const char *value, struct np_e
         if (atoi(value) < 1 || atoi(value) > 8) return npi_io_fail(err, NP_EINVAL, "max-persons: %s is outside of 1 to 8", value);
         atomic_store(&max_persons, atoi(value));
     } else if (strcmp(name, "preset")) return npi_io_fail(err, NP_EINVAL, "'%s' cannot be changed while running", name);
+    if (!strcmp(value, "efficiency")) snprintf(err->message, sizeof err->message, "16 people (there is room for 8) need a restart");
     printf("changed %s %s\n", name, value);
     fflush(stdout);
     return 0;

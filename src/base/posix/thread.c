@@ -24,7 +24,7 @@
 #define MAX_THREADS 64
 
 struct np_pool {
-    int threads;
+    int threads, limit;    /* limit: of them that work */
     int started;
     pthread_t tid[MAX_THREADS];
     pthread_mutex_t lock;
@@ -66,7 +66,7 @@ static void *worker_main(void *opaque) {
         pthread_mutex_lock(&p->lock);
         while (atomic_load_explicit(&p->generation, memory_order_relaxed) == seen && !p->quit) pthread_cond_wait(&p->work, &p->lock);
         seen = atomic_load_explicit(&p->generation, memory_order_relaxed);
-        const int quit = p->quit, joined = p->open, n_tasks = p->n_tasks;
+        const int quit = p->quit, joined = p->open && id < p->limit, n_tasks = p->n_tasks;
         const npi_task_fn fn = p->fn;
         void *const arg = p->arg;
         if (joined) atomic_fetch_add_explicit(&p->active, 1, memory_order_relaxed);
@@ -84,8 +84,15 @@ static void *worker_main(void *opaque) {
 
 int npi_pool_threads(const struct np_pool *p) { return p ? p->threads : 1; }
 
+void npi_pool_limit(struct np_pool *p, int threads) {
+    if (!p) return;
+    pthread_mutex_lock(&p->lock);
+    p->limit = threads < 1 ? 1 : threads > p->threads ? p->threads : threads;
+    pthread_mutex_unlock(&p->lock);
+}
+
 void npi_pool_run(struct np_pool *p, npi_task_fn fn, void *arg, int n_tasks) {
-    if (!p || p->threads == 1 || n_tasks < 2) {
+    if (!p || p->limit == 1 || n_tasks < 2) {
         for (int t = 0; t < n_tasks; t++) fn(arg, t, 0);
         return;
     }
@@ -120,7 +127,7 @@ int np_pool_create(struct np_pool **out, int threads, struct np_error *err) {
     if (threads < 1 || threads > MAX_THREADS) return npi_fail(err, NP_EINVAL, "threads: %d is not in 1..%d", threads, MAX_THREADS);
     struct np_pool *p = npi_alloc(sizeof *p);
     if (!p) return npi_fail(err, NP_ENOMEM, "out of memory for the thread pool");
-    p->threads = threads;
+    p->threads = p->limit = threads;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
     pthread_cond_init(&p->done, NULL);
