@@ -6,7 +6,7 @@
 
 #include <limits.h>
 
-enum { TASK_MACS = 600000, MAX_TASKS = 32, MIN_CHANNELS = 64 };
+enum { TASK_MACS = 150000, MAX_TASKS = 32, MIN_CHANNELS = 64 };
 
 struct dw {
     void (*run)(const struct npi_dwconv_f32_job *j);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum {
-    TASK_MACS = 1500000,      /* about 25 us at AVX-512 or AVX2 speed */
+    TASK_MACS = 500000,       /* about 10 us at AVX-512 or AVX2 speed */
     MAX_TASKS = 64,
     TILE_BYTES = 192 * 1024,  /* of A: stays in the L2 of any processor we care for */
     RUN_MAX_COPY = 1024       /* floats of one window that may be copied at the edges in RUNS */
@@ -171,6 +171,7 @@ static void choose_grid(struct npi_conv_f32 *c, const struct npi_gemm_f32 *g, st
     int64_t want = (int64_t)((double)c->m * (double)window * c->co / TASK_MACS);
     want = want < 1 ? 1 : want > MAX_TASKS ? MAX_TASKS : want;
     size_t tile = 128;
+    while (tile > 32 && c->m < 2 * tile) tile /= 2; /* two threads share pixels rather than columns: each finds its rows in its own cache */
     while (tile > 32 && tile * window * sizeof(float) > TILE_BYTES) tile /= 2;
     while (tile < 512 && c->m / tile > (size_t)want * 2) tile *= 2;
     const size_t tiles = (c->m + tile - 1) / tile;
@@ -229,7 +230,7 @@ int npi_conv_f32_step(struct npi_binder *b, struct npi_conv_f32 *c, struct npi_s
     if (c->rows == NPI_ROWS_RUNS && (c->win.pl > 0 || c->win.pr > 0)) s->scratch_bytes += (size_t)c->m_tile * window * sizeof(float);
     s->packed_in = c->bias_in ? 6 : 2;
     /* y over the residual: each element is read before it is written, but the late activations store a bare sum first */
-    const int late = c->act.kind > NPI_KACT_CLAMP && !c->res_before_act;
+    const int late = c->act.kind > NPI_KACT_SIGMOID && !c->res_before_act;
     if (c->res >= 0 && !late && !npi_bind_same_memory(b, c->res, c->x)) s->inplace_of = 3;
     return 1;
 }

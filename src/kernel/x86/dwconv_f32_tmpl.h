@@ -18,7 +18,7 @@
 #endif
 #endif
 
-/* The activations other than clamp and the residuals, on np pixels that were stored as bare sums. */
+/* The activations other than clamp and SiLU, and all with residuals, on np pixels that were stored as bare sums. */
 NPI_INLINE void TN(dw_post_act)(const int kind, const struct npi_dwconv_f32_job *j, float *y, const float *res, int np, int lanes) {
     const struct npi_kact_f32 act = { kind, j->act.lo, j->act.hi };
     for (int i = 0; i < np; i++, y += j->c, res += res ? j->c : 0) {
@@ -51,7 +51,7 @@ struct TN(dw_at) {
     int jlo, jhi;           /* input columns inside the picture, relative to x */
     float *y; size_t ldy;
     int np, lanes;
-    int clamp; float lo, hi;
+    int act; float lo, hi;  /* of what is done in registers: NONE, CLAMP or SILU */
 };
 
 NPI_INLINE void TN(dw_tile)(const int kw, const int s, const int np, const int edge, const struct TN(dw_at) * at) {
@@ -69,9 +69,11 @@ NPI_INLINE void TN(dw_tile)(const int kw, const int s, const int np, const int e
                 if (j - i * s >= 0 && j - i * s < kw) acc[i] = VN(fma)(x, wk[j - i * s], acc[i]);
         }
     }
-    if (at->clamp) {
+    if (at->act == NPI_KACT_CLAMP) {
         const V lo = VN(set1)(at->lo), hi = VN(set1)(at->hi);
         NPI_UNROLL for (int i = 0; i < np; i++) acc[i] = VN(max)(lo, VN(min)(hi, acc[i]));
+    } else if (at->act == NPI_KACT_SILU) {
+        NPI_UNROLL for (int i = 0; i < np; i++) acc[i] = VN(silu_fast)(acc[i]);
     }
     if (at->lanes >= VL) {
         NPI_UNROLL for (int i = 0; i < np; i++) if (!edge || i < at->np) VN(store)(at->y + (size_t)i * at->ldy, acc[i]);
@@ -109,7 +111,8 @@ static void TN(dw_any)(const struct npi_dwconv_f32_job *j, struct TN(dw_at) * at
     for (int ky = 0; ky < at->n_ky; ky++, row += at->row, w += j->kw * WS)
         for (int kx = 0; kx < j->kw; kx++)
             if (x0 + kx * j->dw >= 0 && x0 + kx * j->dw < j->w) acc = VN(fma)(VN(load)(row + kx * j->dw * at->col), VN(load)(w + kx * WS), acc);
-    if (at->clamp) acc = VN(max)(VN(set1)(at->lo), VN(min)(VN(set1)(at->hi), acc));
+    if (at->act == NPI_KACT_CLAMP) acc = VN(max)(VN(set1)(at->lo), VN(min)(VN(set1)(at->hi), acc));
+    else if (at->act == NPI_KACT_SILU) acc = VN(silu_fast)(acc);
     VN(store_n)(at->y, acc, at->lanes);
 }
 
@@ -130,7 +133,7 @@ NPI_INLINE int TN(dw_step)(const struct npi_dwconv_f32_job *j, struct TN(dw_at) 
         at->np = 1;
         TN(dw_any)(j, at, ox);
     }
-    if (j->res || j->act.kind > NPI_KACT_CLAMP) TN(dw_post)(j, at->y, j->res ? j->res + out + (size_t)ox * (size_t)j->c : NULL, at->np, at->lanes);
+    if (j->res || j->act.kind > NPI_KACT_SILU) TN(dw_post)(j, at->y, j->res ? j->res + out + (size_t)ox * (size_t)j->c : NULL, at->np, at->lanes);
     return at->np;
 }
 
@@ -140,7 +143,7 @@ static void TN(dw_blocks)(const struct npi_dwconv_f32_job *j, int c, int c1, con
     const int special = j->dw == 1 && (j->sw == 1 || j->sw == 2) && (j->kw == 3 || j->kw == 5 || j->kw == 7);
     const size_t block = (size_t)(j->kh * j->kw) * WS;
     struct TN(dw_at) at = { .row = (ptrdiff_t)j->dh * j->w * j->c, .col = j->c, .ldy = (size_t)j->c,
-                            .clamp = j->act.kind == NPI_KACT_CLAMP && !j->res, .lo = j->act.lo, .hi = j->act.hi };
+                            .act = j->res || j->act.kind > NPI_KACT_SILU ? NPI_KACT_NONE : j->act.kind, .lo = j->act.lo, .hi = j->act.hi };
     for (int oy = j->y0; oy < j->y1; oy++) {
         const int iy = oy * j->sh - j->pt;
         int k0 = 0, k1 = j->kh;

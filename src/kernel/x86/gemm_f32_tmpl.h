@@ -11,7 +11,7 @@
 #endif
 #endif
 
-/* Activations other than clamp: second pass over the tile just stored, still in L1; then the late residual. */
+/* Activations other than clamp, SiLU and sigmoid: second pass over the tile just stored, still in L1; then the late residual. */
 NPI_INLINE void TN(post_act)(const int kind, const struct npi_gemm_f32_job *j, int m0, int rows, int n0, int cols) {
     const struct npi_kact_f32 act = { kind, j->act.lo, j->act.hi };
     const int late_res = j->res && !j->res_before_act;
@@ -28,8 +28,6 @@ NPI_INLINE void TN(post_act)(const int kind, const struct npi_gemm_f32_job *j, i
 }
 static __attribute__((noinline)) void TN(post)(const struct npi_gemm_f32_job *j, int m0, int rows, int n0, int cols) {
     switch (j->act.kind) { /* here, so that the loops inside hold the constants of one function */
-    case NPI_KACT_SILU: TN(post_act)(NPI_KACT_SILU, j, m0, rows, n0, cols); break;
-    case NPI_KACT_SIGMOID: TN(post_act)(NPI_KACT_SIGMOID, j, m0, rows, n0, cols); break;
     case NPI_KACT_HARD_SWISH: TN(post_act)(NPI_KACT_HARD_SWISH, j, m0, rows, n0, cols); break;
     case NPI_KACT_LEAKY: TN(post_act)(NPI_KACT_LEAKY, j, m0, rows, n0, cols); break;
     case NPI_KACT_TANH: TN(post_act)(NPI_KACT_TANH, j, m0, rows, n0, cols); break;
@@ -62,16 +60,24 @@ NPI_INLINE void TN(block)(const int mr, const int nv, const struct npi_gemm_f32_
             }
         }
     }
-    const int late = j->act.kind > NPI_KACT_CLAMP; /* post() does the rest */
+    const int late = j->act.kind > NPI_KACT_SIGMOID; /* post() does the rest */
     if (j->res && (j->res_before_act || j->act.kind == NPI_KACT_NONE))
         NPI_UNROLL for (int i = 0; i < mr; i++) {
             const float *r = j->res + (size_t)(m0 + i) * j->ldres + n0;
             NPI_UNROLL for (int v = 0; v < nv; v++) if (v * VL < cols) acc[i][v] = VN(add)(acc[i][v], VN(load)(r + v * VL));
         }
-    if (j->act.kind == NPI_KACT_CLAMP) {
-        const V lo = VN(set1)(j->act.lo), hi = VN(set1)(j->act.hi);
-        NPI_UNROLL for (int i = 0; i < mr; i++)
-            NPI_UNROLL for (int v = 0; v < nv; v++) acc[i][v] = VN(max)(lo, VN(min)(hi, acc[i][v]));
+    if (j->act.kind != NPI_KACT_NONE && !late) {
+        if (j->act.kind == NPI_KACT_CLAMP) {
+            const V lo = VN(set1)(j->act.lo), hi = VN(set1)(j->act.hi);
+            NPI_UNROLL for (int i = 0; i < mr; i++)
+                NPI_UNROLL for (int v = 0; v < nv; v++) acc[i][v] = VN(max)(lo, VN(min)(hi, acc[i][v]));
+        } else if (j->act.kind == NPI_KACT_SILU) {
+            NPI_UNROLL for (int i = 0; i < mr; i++)
+                NPI_UNROLL for (int v = 0; v < nv; v++) acc[i][v] = VN(silu_fast)(acc[i][v]);
+        } else {
+            NPI_UNROLL for (int i = 0; i < mr; i++)
+                NPI_UNROLL for (int v = 0; v < nv; v++) acc[i][v] = VN(sigmoid_fast)(acc[i][v]);
+        }
         if (j->res && !j->res_before_act)
             NPI_UNROLL for (int i = 0; i < mr; i++) {
                 const float *r = j->res + (size_t)(m0 + i) * j->ldres + n0;

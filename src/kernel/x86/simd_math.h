@@ -27,13 +27,11 @@ NPI_INLINE V VN(silu)(V x) {
     return VN(div)(x, VN(add)(VN(set1)(1.f), VN(exp)(VN(sub)(VN(set1)(0.f), x))));
 }
 
-/* The cheaper pair for fused activations: no division, a short 2^u. The argument stops at -80, so that the reciprocal stays
+/* The cheaper pair for fused activations: a short 2^u. The argument stops at -80, so that the reciprocal stays
  * a normal number: below that sigmoid is 1.8e-35. Rounding x / ln 2 costs 1e-7 |x| where sigmoid is e^-|x|: not seen. */
-NPI_INLINE V VN(sigmoid_fast)(V x) {
-    const V u = VN(mul)(VN(clamp_exp)(x, VN(set1)(-80.f)), VN(set1)(-1.44269504f));
-    return VN(rcp)(VN(add)(VN(set1)(1.f), VN(exp2_fast)(u)));
-}
-NPI_INLINE V VN(silu_fast)(V x) { return VN(mul)(x, VN(sigmoid_fast)(x)); }
+NPI_INLINE V VN(exp_minus_fast)(V x) { return VN(exp2_fast)(VN(mul)(VN(clamp_exp)(x, VN(set1)(-80.f)), VN(set1)(-1.44269504f))); }
+NPI_INLINE V VN(sigmoid_fast)(V x) { return VN(ratio)(VN(set1)(1.f), VN(add)(VN(set1)(1.f), VN(exp_minus_fast)(x))); }
+NPI_INLINE V VN(silu_fast)(V x) { return VN(ratio)(x, VN(add)(VN(set1)(1.f), VN(exp_minus_fast)(x))); }
 
 /* |x| < 0.625: x + x^3 P(x^2); else 1 - 2 / (e^2|x| + 1). */
 NPI_INLINE V VN(tanh)(V x) {
