@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nextpose eval: how good a net is, on pictures with labels. Every accuracy figure of this project is made here. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/outfile.h"
 #include "evaluate.h"
 #include "tool.h"
 
@@ -109,66 +111,86 @@ static void print_text(const struct job *j, const struct np_eval_score *s) {
         if (s->joint[k].n) printf("%-20s %8d %8.4f %8.4f\n", j->ev.info.set->names[k], s->joint[k].n, s->joint[k].pck, s->joint[k].oks);
 }
 
-/* Strings in JSON: file names may hold anything. */
-static void json_string(const char *s) {
-    putchar('"');
-    for (; s && *s; s++) {
-        if ((unsigned char)*s < 32) printf("\\u%04x", *s);
-        else printf(*s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
-    }
-    putchar('"');
+/* --- JSON --- */
+
+static void key(struct npi_outfile *o, const char *name) {
+    npi_out_str(o, ", \"");
+    npi_out_str(o, name);
+    npi_out_str(o, "\": ");
 }
 
-static void json_number(double v, const char *none) {
-    char s[32];
-    snprintf(s, sizeof s, "%.6f", v);
-    for (char *p = s; *p; p++)
-        if (*p == ',') *p = '.';
-    printf("%s", v < 0 ? none : s);
+static void text(struct npi_outfile *o, const char *name, const char *s) {
+    key(o, name);
+    npi_out_json_str(o, s ? s : "");
 }
 
-static void json_stats(const char *key, const double *v, int boxes) {
-    printf(", \"%s\": {", key);
+static void whole(struct npi_outfile *o, const char *name, int v) {
+    key(o, name);
+    npi_out_int(o, v);
+}
+
+/* Below 0: not known. */
+static void number(struct npi_outfile *o, const char *name, double v) {
+    key(o, name);
+    npi_out_fixed(o, v < 0 ? NAN : v, 6, "null");
+}
+
+static void json_stats(struct npi_outfile *o, const char *name, const double *v, int boxes) {
+    key(o, name);
+    npi_out_str(o, "{");
     for (int i = 0; np_eval_stat_name(boxes, i); i++) {
-        printf("%s\"%s\": ", i ? ", " : "", np_eval_stat_name(boxes, i));
-        json_number(v[i], "null");
+        npi_out_str(o, i ? ", " : "");
+        npi_out_json_str(o, np_eval_stat_name(boxes, i));
+        npi_out_str(o, ": ");
+        npi_out_fixed(o, v[i] < 0 ? NAN : v[i], 6, "null");
     }
-    printf("}");
+    npi_out_str(o, "}");
 }
 
-static void print_json(const struct job *j, const struct np_eval_score *s) {
-    printf("{\"labels\": ");
-    json_string(opt_str(&j->o, "labels"));
-    printf(", \"images\": %d, \"people\": %d, \"orphans\": %d, \"predictions\": %d", j->ev.info.n_images, j->ev.info.n_people, j->ev.info.n_orphans, s->n_predictions);
-    if (j->ev.info.set) printf(", \"keypoint_set\": \"%s\"", j->ev.info.set->name);
+static void json_joints(struct npi_outfile *o, const struct job *j, const struct np_eval_score *s) {
+    key(o, "joints");
+    npi_out_str(o, "{");
+    for (int k = 0; k < s->n_joints; k++) {
+        npi_out_str(o, k ? ", " : "");
+        npi_out_json_str(o, j->ev.info.set->names[k]);
+        npi_out_str(o, ": {\"n\": ");
+        npi_out_int(o, s->joint[k].n);
+        number(o, "pck", s->joint[k].pck);
+        number(o, "oks", s->joint[k].oks);
+        npi_out_str(o, "}");
+    }
+    npi_out_str(o, "}");
+}
+
+static int print_json(const struct job *j, const struct np_eval_score *s, struct np_error *err) {
+    struct npi_outfile o;
+    const int r = npi_out_open(&o, "-", NULL, err);
+    if (r < 0) return r;
+    npi_out_str(&o, "{\"labels\": ");
+    npi_out_json_str(&o, opt_str(&j->o, "labels"));
+    whole(&o, "images", j->ev.info.n_images);
+    whole(&o, "people", j->ev.info.n_people);
+    whole(&o, "orphans", j->ev.info.n_orphans);
+    whole(&o, "predictions", s->n_predictions);
+    if (j->ev.info.set) text(&o, "keypoint_set", j->ev.info.set->name);
     if (!opt_str(&j->o, "predictions")) {
-        printf(", \"detector\": ");
-        json_string(j->ev.given ? "given" : j->net.detector_id);
-        printf(", \"model\": ");
-        json_string(j->net.model_id);
-        printf(", \"isa\": \"%s\", \"threads\": %d, \"images_per_s\": ", j->net.isa, j->net.threads);
-        json_number(j->ev.info.n_images / j->ev.wall_s, "null");
-        printf(", \"nets_ms\": ");
-        json_number(1e3 * j->ev.nets_s / j->ev.info.n_images, "null");
+        text(&o, "detector", j->ev.given ? "given" : j->net.detector_id);
+        text(&o, "model", j->net.model_id);
+        text(&o, "isa", j->net.isa);
+        whole(&o, "threads", j->net.threads);
+        number(&o, "images_per_s", j->ev.info.n_images / j->ev.wall_s);
+        number(&o, "nets_ms", 1e3 * j->ev.nets_s / j->ev.info.n_images);
     }
-    if (s->has_boxes) json_stats("boxes", s->boxes, 1);
+    if (s->has_boxes) json_stats(&o, "boxes", s->boxes, 1);
     if (s->has_keypoints) {
-        json_stats("keypoints", s->keypoints, 0);
-        printf(", \"oks\": ");
-        json_number(s->oks, "null");
-        printf(", \"pck\": ");
-        json_number(s->pck, "null");
-        printf(", \"with_torso\": %d, \"joints\": {", s->n_torso);
-        for (int k = 0; k < s->n_joints; k++) {
-            printf("%s\"%s\": {\"n\": %d, \"pck\": ", k ? ", " : "", j->ev.info.set->names[k], s->joint[k].n);
-            json_number(s->joint[k].pck, "null");
-            printf(", \"oks\": ");
-            json_number(s->joint[k].oks, "null");
-            printf("}");
-        }
-        printf("}");
+        json_stats(&o, "keypoints", s->keypoints, 0);
+        number(&o, "oks", s->oks);
+        number(&o, "pck", s->pck);
+        whole(&o, "with_torso", s->n_torso);
+        json_joints(&o, j, s);
     }
-    printf("}\n");
+    npi_out_str(&o, "}\n");
+    return npi_out_close(&o, err);
 }
 
 static int eval(struct job *j) {
@@ -194,8 +216,8 @@ static int eval(struct job *j) {
         if (opt_str(o, "results") && (r = np_eval_save(j->ev.eval, opt_str(o, "results"), &e)) < 0) return tool_fail(EXIT_RUNTIME, &e);
     }
     if ((r = np_eval_score(j->ev.eval, &s, &e)) < 0) return tool_fail(EXIT_RUNTIME, &e);
-    if (opt_bool(o, "json")) print_json(j, &s);
-    else print_text(j, &s);
+    if (opt_bool(o, "json")) return print_json(j, &s, &e) < 0 ? tool_fail(EXIT_RUNTIME, &e) : EXIT_OK;
+    print_text(j, &s);
     return fflush(stdout) == 0 ? EXIT_OK : EXIT_RUNTIME;
 }
 

@@ -21,6 +21,7 @@
 #include "bench/bench.h"
 #include "bench/runner.h"
 #include "io/outfile.h"
+#include "verify.h"
 
 static const struct opt_def recommend_opts[] = {
     { "target-fps", 0, OPT_FLOAT, "15", .1, 1000, NULL, "N", "the rate to hold", "Wishes" },
@@ -32,6 +33,7 @@ static const struct opt_def recommend_opts[] = {
     { "fresh", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "do not use what was measured before", NULL },
     { "output", 0, OPT_STRING, "nextpose-recommended.conf", 0, 0, NULL, "FILE", "the config file; - prints it", "Result" },
     { "json", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "what was measured, as a result of bench", NULL },
+    { "verify", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "measures a config file that was written before: promised and measured; exit 1: not kept", NULL },
     { "detector", 0, OPT_STRING, NULL, 0, 0, NULL, "MODEL", "as in run", "Settings that stay" },
     { "model", 'm', OPT_STRING, NULL, 0, 0, NULL, "MODEL", "as in run", NULL },
     { "models-dir", 0, OPT_STRING, NULL, 0, 0, NULL, "DIR", "as in run", NULL },
@@ -231,6 +233,11 @@ static int write_config(const struct search *s, int k, double promised, const st
     snprintf(line, sizeof line, "# %.1f frames/s as fast as it goes; live at %.4g frames/s: %.1f displayed, %.1f inferred, delay p99 %.0f ms\n# joints %.2f %% of a person's "
              "height away from the every-frame run (median)\n", promised, s->target, live->displayed_fps, live->inferred_fps, live->delay_p99, s->e[k].error);
     npi_out_str(&f, line);
+    struct promise p = { .capacity = promised, .target = s->target, .displayed = live->displayed_fps, .delay_p99 = live->delay_p99 };
+    char *const whole = realpath(s->input, NULL); /* a file is found again from anywhere */
+    snprintf(p.clip, sizeof p.clip, "%s", whole ? whole : s->input);
+    free(whole);
+    promise_write(&f, &p);
     snprintf(line, sizeof line, "[run]\nframe_skip = %d\ndetection_freq = %d\nmax_persons = %d\nadapt = no\n", c.frame_skip, c.detection_freq, c.max_persons);
     npi_out_str(&f, line);
     if (c.detector_size) {
@@ -306,6 +313,7 @@ static int recommend(const struct opts *o) {
     static struct search s;
     static char dirs[8192], clip[4200];
     struct np_error e = { 0 };
+    if (opt_str(o, "verify")) return recommend_verify(opt_str(o, "verify"), opt_str(o, "input"), opt_str(o, "models-dir"), opt_float(o, "budget") / 12);
     s.o = o;
     if (bench_can_write(opt_str(o, "output"), &e) < 0 || bench_can_write(opt_str(o, "json"), &e) < 0) return tool_fail(EXIT_RUNTIME, &e);
     s.input = opt_str(o, "input");

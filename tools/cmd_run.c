@@ -84,17 +84,10 @@ const struct opt_def cmd_run_opts[] = {
     { NULL, 0, 0, NULL, 0, 0, NULL, NULL, NULL, NULL },
 };
 
-/* 0: go on. Above: interrupted, so often. STOP_OURSELVES: an error, or nothing left to write. */
-static atomic_int stop_flag;
-#define STOP_OURSELVES -1000
-
-static void on_signal(int sig) {
-    if (atomic_fetch_add(&stop_flag, 1) > 0) _exit(EXIT_INTERRUPTED); /* asked twice: leave at once */
-}
-
 struct run {
     struct opts o;
     struct np_logger log;
+    const atomic_int *stop;                /* tool_stop_flag */
     struct npi_source *source;
     struct np_context *ctx;
     struct np_context_info info;
@@ -176,8 +169,7 @@ static int check_options(struct run *run) {
 static int setting_int(const struct opts *o, const char *name) { return opt_str(o, name) ? opt_int(o, name) : 0; }
 static float setting_thr(const struct opts *o, const char *name) { return opt_str(o, name) ? (float)opt_float(o, name) : -1.f; }
 
-/* What the options say, for the library. The strings live as long as the options. */
-static int read_settings(struct np_settings *s, const struct opts *o, int mode, struct np_error *err) {
+int run_settings(struct np_settings *s, const struct opts *o, int mode, struct np_error *err) {
     static char dirs[8192];
     np_settings_default(s);
     tool_models_dirs(dirs, sizeof dirs, opt_str(o, "models-dir"));
@@ -218,7 +210,7 @@ static int read_settings(struct np_settings *s, const struct opts *o, int mode, 
 
 static int open_context(struct run *run, struct np_error *err) {
     struct np_settings s;
-    int r = read_settings(&s, &run->o, run->live ? NP_MODE_LIVE : run->async ? NP_MODE_FILE : NP_MODE_SYNC, err);
+    int r = run_settings(&s, &run->o, run->live ? NP_MODE_LIVE : run->async ? NP_MODE_FILE : NP_MODE_SYNC, err);
     if (r < 0) return r;
     s.logger = run->log;
     run->preset = s.preset_file ? -1 : s.preset;
@@ -241,7 +233,7 @@ static int print_config(struct opts *o) {
     const char *const in = opt_str(o, "input");
     const int camera = in && (!in[strspn(in, "0123456789")] || !strncmp(in, "/dev/video", 10) || !strncmp(in, "rtsp", 4));
     const int live = opt_bool(o, "live") || (camera && !opt_bool(o, "every-frame"));
-    int r = read_settings(&s, o, live ? NP_MODE_LIVE : opt_bool(o, "async") ? NP_MODE_FILE : NP_MODE_SYNC, &e);
+    int r = run_settings(&s, o, live ? NP_MODE_LIVE : opt_bool(o, "async") ? NP_MODE_FILE : NP_MODE_SYNC, &e);
     if (r < 0) return tool_fail(EXIT_USAGE, &e);
     printf("; as for %s\n", live ? "a live input: --live, a camera, rtsp" : "a file; with --live other values hold");
     if ((r = np_settings_explain(&s, config_line, o, &e)) < 0) return tool_fail(EXIT_USAGE, &e);
@@ -266,8 +258,7 @@ static int open_outputs(struct run *run, struct np_error *err) {
 
 static void run_numbers(void *run, struct np_stats *out) { np_context_stats(((struct run *)run)->ctx, out); }
 static void window_closed(void *opaque) {
-    int none = 0;
-    atomic_compare_exchange_strong(&stop_flag, &none, STOP_OURSELVES); /* as if the input had ended; a Ctrl-C before that stays one */
+    tool_stop_ourselves(); /* as if the input had ended */
 }
 static int run_adjust(void *run, const char *name, const char *value, struct np_error *err) { return np_context_adjust(((struct run *)run)->ctx, name, value, err); }
 static void run_extra(void *opaque, struct npi_stats_extra *x) {
@@ -315,7 +306,7 @@ static void write_out(struct run *run, const struct np_result *r, struct npi_pic
     struct npi_gap gap;
     if (npi_source_gap(run->source, r->index, &gap)) outputs_gap(run->outputs, &gap);
     /* Nothing left that could be written: going on would only burn time. */
-    if (outputs_frame(run->outputs, r, pic, show ? text : NULL) == 0) atomic_store(&stop_flag, STOP_OURSELVES);
+    if (outputs_frame(run->outputs, r, pic, show ? text : NULL) == 0) tool_stop_ourselves();
     views_result(&run->views, r, pic);
 }
 
@@ -386,7 +377,7 @@ static int send_live(void *opaque, struct npi_pic *pic, int64_t read_ns, struct 
 
 static int loop_live(struct run *run, struct np_error *err) {
     int r = 0;
-    while ((r == 0 || r == NP_EAGAIN) && atomic_load(&stop_flag) == 0) r = get_one(run, 100, err);
+    while ((r == 0 || r == NP_EAGAIN) && atomic_load(run->stop) == 0) r = get_one(run, 100, err);
     return r == NP_EEND || r == NP_EAGAIN ? 0 : r;
 }
 
@@ -394,7 +385,7 @@ static int loop_live(struct run *run, struct np_error *err) {
 static int loop(struct run *run, struct np_error *err) {
     int r = 0;
     if (run->live) return loop_live(run, err);
-    while (r == 0 && atomic_load(&stop_flag) == 0) {
+    while (r == 0 && atomic_load(run->stop) == 0) {
         int64_t read_ns = 0;
         struct npi_pic *const pic = reader_next(&run->reader, &read_ns);
         if (!pic) break;
@@ -437,14 +428,14 @@ static void summarize(struct run *run, int interrupted, int n_failed) {
 static int work(struct run *run) {
     struct np_error e = { 0 };
     const struct reader_sink sink = { .send = send_live, .opaque = run };
-    int r = reader_start(&run->reader, run->source, run->live ? &sink : NULL, &stop_flag, &e);
+    int r = reader_start(&run->reader, run->source, run->live ? &sink : NULL, run->stop, &e);
     if (r < 0) return tool_fail(EXIT_RUNTIME, &e);
     run->stats.start_ns = npi_io_now_ns();
     run->stats.n_total = run->source->info.n_frames;
     r = loop(run, &e);
     if (run->tty) progress_clear(stderr);
-    const int interrupted = atomic_load(&stop_flag) > 0;
-    if (!interrupted) atomic_store(&stop_flag, STOP_OURSELVES); /* ends a blocking read; nothing when the source is at its end */
+    const int interrupted = atomic_load(run->stop) > 0;
+    if (!interrupted) tool_stop_ourselves(); /* ends a blocking read; nothing when the source is at its end */
     reader_stop(&run->reader);
     np_context_stats(run->ctx, &run->now);
     run->stats.n_dropped = run->now.n_dropped;
@@ -464,11 +455,8 @@ static int work(struct run *run) {
     return lost ? EXIT_INPUT : n_failed ? EXIT_RUNTIME : EXIT_OK;
 }
 
-static void catch_signals(void) {
-    struct sigaction a = { .sa_handler = on_signal };
-    sigemptyset(&a.sa_mask);
-    sigaction(SIGINT, &a, NULL);
-    sigaction(SIGTERM, &a, NULL);
+static void catch_signals(struct run *run) {
+    run->stop = tool_stop_flag();
     signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error line, not a sudden death with half a video */
 }
 
@@ -481,8 +469,8 @@ static int run_it(struct run *run) {
     run->log = tool_logger(level);
     run->quiet = opt_bool(o, "quiet");
     run->tty = !run->quiet && !opt_bool(o, "stats") && isatty(STDERR_FILENO);
-    catch_signals();
-    const struct npi_source_params sp = { .logger = run->log, .stop = &stop_flag, .decoder_threads = np_cpu_count() > 4 ? 2 : 1,
+    catch_signals(run);
+    const struct npi_source_params sp = { .logger = run->log, .stop = run->stop, .decoder_threads = np_cpu_count() > 4 ? 2 : 1,
                                            .reconnect = run->reconnect, .wait_for_it = opt_origin(o, "reconnect") != 0 };
     if ((r = npi_source_open(&run->source, opt_str(o, "input"), &sp, &e)) < 0) return tool_fail(r == NP_EINTR ? EXIT_INTERRUPTED : EXIT_INPUT, &e);
     run->live = opt_bool(o, "live") || (run->source->info.live && !opt_bool(o, "every-frame"));

@@ -46,6 +46,11 @@ const atomic_int *tool_stop_flag(void) {
     return &stop_flag;
 }
 
+void tool_stop_ourselves(void) {
+    int none = 0;
+    atomic_compare_exchange_strong(&stop_flag, &none, TOOL_STOP_OURSELVES);
+}
+
 int tool_is_terminal(void) { return isatty(STDERR_FILENO); }
 
 int tool_exit_code(int np_code) {
@@ -85,6 +90,12 @@ int tool_preset(struct np_settings *s, const char *text, struct np_error *err) {
     struct np_settings probe = *s;
     return np_settings_explain(&probe, no_line, NULL, err); /* a mistake in it is told now, not after the input was opened */
 }
+
+static void take_target(void *opaque, const char *name, const char *value, const char *bounds, const char *from) {
+    if (!strcmp(name, "target_fps")) *(double *)opaque = atof(value);
+}
+
+int tool_preset_target(const struct np_settings *s, double *fps, struct np_error *err) { return np_settings_explain(s, take_target, fps, err); }
 
 struct np_logger tool_logger(int level) { return (struct np_logger){ print_line, (void *)(intptr_t)level }; }
 

@@ -32,6 +32,8 @@ int tool_find_model(char *path, size_t size, const struct np_card_info *c, const
 
 /* --preset NAME|FILE: a name in any spelling into s->preset, else the path of a file into s->preset_file. NP_EINVAL with a line. */
 int tool_preset(struct np_settings *s, const char *text, struct np_error *err);
+/* The rate that the preset of these settings wants to hold; 0: none. */
+int tool_preset_target(const struct np_settings *s, double *fps, struct np_error *err);
 
 /* Rows of an option table: where foreign runtimes are. tool_runtimes reads them, what the environment says of Python packages and libraries, and the
  * cache folder, into s->runtime_search and s->cache_dir (memory of the program). NP_EINVAL when a library that was named is not there. */
@@ -44,8 +46,11 @@ int tool_preset(struct np_settings *s, const char *text, struct np_error *err);
     { "cache-dir", 0, OPT_STRING, NULL, 0, 0, NULL, "DIR", "measured times, converted and compiled models [~/.cache/nextpose]", NULL }
 int tool_runtimes(struct np_settings *s, const struct opts *o, struct np_error *err);
 
-/* Catches SIGINT and SIGTERM from now on: the flag counts them, the second one ends the process at once. */
+/* Catches SIGINT and SIGTERM from now on. 0: go on; above: interrupted, so often, and the second one ends the process at once; TOOL_STOP_OURSELVES. */
 const atomic_int *tool_stop_flag(void);
+#define TOOL_STOP_OURSELVES -1000
+/* An error, or nothing left to do: those who wait stop too. A Ctrl-C that came before stays one. */
+void tool_stop_ourselves(void);
 int tool_is_terminal(void); /* stderr is one */
 
 /* The text of /proc/cpuinfo's model name, or "unknown processor". */
@@ -54,7 +59,9 @@ const char *tool_cpu_name(void);
 int64_t tool_since_exec_ns(void);
 long tool_peak_memory_kb(void);
 
-extern const struct opt_def cmd_run_opts[]; /* for tests and fuzzing */
+extern const struct opt_def cmd_run_opts[];
+/* What options of `run` say, for the library. The strings live as long as the options. */
+int run_settings(struct np_settings *s, const struct opts *o, int mode, struct np_error *err);
 int cmd_run(int argc, char **argv);
 int cmd_models(int argc, char **argv);
 int cmd_bench(int argc, char **argv);

@@ -60,7 +60,7 @@ static int load(struct job *j) {
     npi_arena_init(&j->mem, LOAD_LIMIT_BYTES);
     if (npi_graph_init(&j->g, &j->mem, j->in) < 0) return npi_fail(j->err, NP_ENOMEM, "%s: out of memory", j->in);
     const int r = npi_import(&j->g, j->file.data, j->file.size, &o, j->err);
-    return r < 0 ? r : npi_pass_run(&j->g, npi_export_passes, &p->logger, j->err);
+    return r < 0 ? r : npi_pass_for_files(&j->g, &p->logger, j->err);
 }
 
 static int is_layer(const struct npi_node *n) {

@@ -197,7 +197,7 @@ static int load(struct np_inspection *x, const char *path, const struct npi_file
     x->info.format = npi_is_tflite(f->data, f->size) ? "TFLite" : "ONNX";
     x->info.file_bytes = f->size;
     /* With troubles the outputs may be gone, and the passes would clear away all that leads to them. */
-    if (!x->info.n_troubles && ((r = npi_pass_run(&x->g, npi_export_passes, &p->logger, err)) < 0 || (r = npi_pass_tidy(&x->g, err)) < 0)) return r;
+    if (!x->info.n_troubles && ((r = npi_pass_for_files(&x->g, &p->logger, err)) < 0 || (r = npi_pass_tidy(&x->g, err)) < 0)) return r;
     if ((r = make_layers(x, err)) < 0) return r;
     qsort(x->kind, (size_t)x->n_kinds, sizeof *x->kind, by_count);
     find_card(x, path, f);

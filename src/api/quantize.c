@@ -53,7 +53,7 @@ static int load(struct np_quantizer *q, const char *path, struct np_error *err) 
     if (r < 0) return r == NP_ENOENT ? NP_EMODEL : r;
     if (npi_graph_init(&q->g, &q->mem, path) < 0) return npi_fail(err, NP_ENOMEM, "%s: out of memory", path);
     if ((r = npi_import(&q->g, q->file.data, q->file.size, &o, err)) < 0) return r;
-    return npi_pass_run(&q->g, npi_export_passes, &q->p.logger, err);
+    return npi_pass_for_files(&q->g, &q->p.logger, err);
 }
 
 static int calibrate(struct np_quantizer *q, const struct np_calibration *c, struct np_error *err) {

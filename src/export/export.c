@@ -102,7 +102,7 @@ static int turn_inputs(struct npi_export *x, struct npi_graph *g, struct np_erro
     }
     if (!turned) return 0;
     const int r = npi_graph_sort(g, err);
-    return r < 0 ? r : npi_pass_run(g, npi_export_passes, NULL, err);
+    return r < 0 ? r : npi_pass_for_files(g, NULL, err);
 }
 
 /* Outputs that are turned channels first become what they were before. */

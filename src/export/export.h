@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A graph becomes a model file: npi_export_passes (pass/), then npi_lower_… into the target's words, then the writer, one row an op.
+/* A graph becomes a model file: npi_pass_for_files, then npi_lower_… into the target's words, then the writer, one row an op.
  *
  *   import ── export passes ── [weights, quantization] ── lower ── write ──> pieces of a file ── npi_save
  *

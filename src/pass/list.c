@@ -3,25 +3,13 @@
 #include "pass/passes.h"
 
 const struct npi_pass npi_passes[] = {
-    { "dce", npi_pass_dce },
-    { "slice", npi_pass_slice },
-    { "idiom", npi_pass_idiom },
-    { "layout", npi_pass_layout },
-    { "affine", npi_pass_affine },
-    { "fuse-act", npi_pass_fuse_act },
-    { "fuse-add", npi_pass_fuse_add },
-    { "qdq", npi_pass_qdq },
-    { NULL, NULL },
-};
-
-const struct npi_pass npi_export_passes[] = {
-    { "dce", npi_pass_dce },
-    { "slice", npi_pass_slice },
-    { "idiom", npi_pass_idiom },
-    { "layout", npi_pass_layout },
-    { "affine", npi_pass_affine },
-    { "fuse-act", npi_pass_fuse_act },
-    { "fuse-add", npi_pass_fuse_add },
-    { "qdq", npi_pass_qdq },
-    { NULL, NULL },
+    { "dce", npi_pass_dce, NPI_PASS_FILES },
+    { "slice", npi_pass_slice, NPI_PASS_FILES },
+    { "idiom", npi_pass_idiom, NPI_PASS_FILES },
+    { "layout", npi_pass_layout, NPI_PASS_FILES },
+    { "affine", npi_pass_affine, NPI_PASS_FILES },
+    { "fuse-act", npi_pass_fuse_act, NPI_PASS_FILES },
+    { "fuse-add", npi_pass_fuse_add, NPI_PASS_FILES },
+    { "qdq", npi_pass_qdq, NPI_PASS_FILES },
+    { NULL, NULL, 0 },
 };

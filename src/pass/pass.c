@@ -12,12 +12,12 @@ int npi_pass_tidy(struct npi_graph *g, struct np_error *err) {
     return r < 0 ? r : 0;
 }
 
-int npi_pass_all(struct npi_graph *g, const struct np_logger *log, struct np_error *err) { return npi_pass_run(g, npi_passes, log, err); }
-
-int npi_pass_run(struct npi_graph *g, const struct npi_pass *list, const struct np_logger *log, struct np_error *err) {
+/* Those that have all of `flags`. */
+static int run(struct npi_graph *g, const struct npi_pass *list, unsigned flags, const struct np_logger *log, struct np_error *err) {
     for (int round = 0; round < MAX_ROUNDS; round++) {
         int changed = 0;
         for (const struct npi_pass *p = list; p->name; p++) {
+            if ((p->flags & flags) != flags) continue;
             const int before = g->n_nodes;
             const int r = p->run(g, err);
             if (r < 0) return npi_fail_prefix(err, r, "pass %s", p->name);
@@ -35,3 +35,7 @@ int npi_pass_run(struct npi_graph *g, const struct npi_pass *list, const struct 
     const int r = npi_pass_dce(g, err);
     return r < 0 ? r : npi_graph_sort(g, err);
 }
+
+int npi_pass_run(struct npi_graph *g, const struct npi_pass *list, const struct np_logger *log, struct np_error *err) { return run(g, list, 0, log, err); }
+int npi_pass_all(struct npi_graph *g, const struct np_logger *log, struct np_error *err) { return run(g, npi_passes, 0, log, err); }
+int npi_pass_for_files(struct npi_graph *g, const struct np_logger *log, struct np_error *err) { return run(g, npi_passes, NPI_PASS_FILES, log, err); }

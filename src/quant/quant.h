@@ -2,7 +2,7 @@
 /* Post-training quantization: a float graph and some real inputs -> the same graph with Quantize/Dequantize pairs, int8 weights and int32
  * biases. Our engine takes that graph as it is (pass/qdq.c puts the ops on the integers), the writers in export/ write it.
  *
- *   graph after npi_export_passes ── npi_quantizer_open ─┬─ calibrate: the float net on samples; ranges, histograms, channel means
+ *   graph after npi_pass_for_files ── npi_quantizer_open ─┬─ calibrate: the float net on samples; ranges, histograms, channel means
  *                                                        ├─ npi_quantizer_build(config) ──> graph with Q/DQ     (as often as you like)
  *                                                        └─ npi_quantizer_error(config) ──> distance of the outputs on held-out samples
  *   npi_quantizer_scan: which few convolutions must stay in float, so that the error stays within a bound
@@ -30,7 +30,7 @@ struct npi_quant_config {
 struct npi_quant_counts { int convs, int_convs, pairs, requants; };  /* pairs: activation tensors in int8 */
 
 struct npi_quantizer;
-/* g: after npi_export_passes (or after import: fused activations and residuals are taken apart again). Copied; constants must live as long.
+/* g: after npi_pass_for_files (or after import: fused activations and residuals are taken apart again). Copied; constants must live as long.
  * isa as in np_settings. NP_EUNSUPPORTED when there is nothing to quantize, or it is quantized already. */
 int npi_quantizer_open(struct npi_quantizer **out, const struct npi_graph *g, const char *isa, const struct np_logger *log, struct np_error *err);
 void npi_quantizer_close(struct npi_quantizer **q);

@@ -84,7 +84,7 @@ if [ -f "$MODELS/pose_landmark_lite.tflite" ] && [ -f "$CLIPS/tfjs_squats.mp4" ]
     grep -qE "^(not )?reached: 1.0 frames/s wanted" "$T/out" || fail "bench quick gives no verdict: $(cat "$T/out")"
     grep -qE "delay +p50 [0-9.]+, p95" "$T/out" || fail "bench quick tells no delay"
     expect 0 "" "$NP" bench compare "$T/quick.json" "$T/quick.json"
-    "$NP" bench pipeline $small --axes skip,threads --rounds 2 --duration 1 --output "$T/p.json" --html "$T/p.html" --csv "$T/p.csv" --markdown "$T/p.md" >"$T/out" 2>"$T/err" ||
+    "$NP" bench pipeline $small --axes skip,threads --rounds 2 --duration 1 --output "$T/p.json" --html "$T/p.html" --svg "$T/plots" --csv "$T/p.csv" --markdown "$T/p.md" >"$T/out" 2>"$T/err" ||
         { fail "bench pipeline: exit code $?"; cat "$T/err"; }
     python3 - "$T" <<'PY' || fail "the files of bench pipeline are not as documented"
 import csv, json, re, sys, xml.dom.minidom
@@ -102,6 +102,10 @@ html = open(t + "/p.html").read()
 assert "http" not in html.replace("http://www.w3.org/2000/svg", ""), "the report must be self-contained"
 for svg in re.findall(r"<svg.*?</svg>", html, re.S): xml.dom.minidom.parseString(svg)
 assert len(re.findall("<svg", html)) >= 2
+import os
+files = sorted(os.listdir(t + "/plots"))
+assert files == ["front.svg", "stages.svg", "threads.svg"], files # no preset ran live, no number of people was varied
+assert [open(f"{t}/plots/{f}").read() for f in ("front.svg", "stages.svg", "threads.svg")] == re.findall(r"<svg.*?</svg>\n", html, re.S), "the report has other plots"
 assert open(t + "/p.md").read().count("\n|") >= len(runs)
 PY
     mkdir "$T/cache"
@@ -109,6 +113,16 @@ PY
     grep -q "^recommended: --frame-skip" "$T/out" || fail "recommend recommends nothing: $(cat "$T/out")"
     grep -q "promised; checked:" "$T/out" || fail "recommend does not check what it promises"
     "$NP" run --config "$T/rec.conf" -i x --print-config | grep -E "^frame-skip.*rec.conf" >/dev/null || fail "run does not take the config of recommend"
+    # The promise is held against a measurement; how fast this machine is just now is no matter of the test.
+    "$NP" recommend --verify "$T/rec.conf" --models-dir "$MODELS" --budget 4 >"$T/out" 2>"$T/err"
+    rc=$?
+    grep -qE "^  as fast as it goes +[0-9.]+ +[0-9.]+ frames/s" "$T/out" || fail "recommend --verify: $(cat "$T/out" "$T/err")"
+    if [ $rc = 0 ]; then grep -q "^kept" "$T/out" || fail "no verdict"; else grep -q "^not kept" "$T/out" || fail "no verdict: exit code $rc"; fi
+    sed 's/^# promise capacity.*/# promise capacity 99999/' "$T/rec.conf" >"$T/bold.conf"
+    "$NP" recommend --verify "$T/bold.conf" --models-dir "$MODELS" --budget 4 >"$T/out" 2>&1 && fail "99999 frames/s were kept"
+    grep -q "^not kept" "$T/out" || fail "no word about a promise that is not kept"
+    sed 's/^# promise [cd].*/# promise capacity .01/' "$T/rec.conf" >"$T/shy.conf"
+    expect 4 "promises nothing" "$NP" recommend --verify "$T/shy.conf"
     n=$(ls "$T/cache/recommend" | wc -l)
     equal "$n" 1 "files that recommend keeps"
     t0=$(stat -c %s "$T/cache/recommend/"*)

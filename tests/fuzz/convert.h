@@ -19,7 +19,7 @@ static int fuzz_convert(const uint8_t *data, size_t size, int format, int strate
     npi_arena_init(&back, (size_t)128 << 20);
     int r = npi_graph_init(&g, &mem, "fuzz");
     if (r >= 0) r = npi_import(&g, data, size, NULL, &err);
-    if (r >= 0) r = npi_pass_run(&g, npi_export_passes, NULL, &err);
+    if (r >= 0) r = npi_pass_for_files(&g, NULL, &err);
     if (r >= 0) r = npi_export_graph(&x, &g, &o, &err);
     if (r < 0 && r != NP_ENOMEM && (err.code != r || !err.message[0] || strchr(err.message, '\n'))) __builtin_trap(); /* a refusal says why, in one line */
     if (r >= 0 && npi_export_join(&x) >= 0 && npi_graph_init(&h, &back, "back") >= 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See accuracy.h. People are paired by overlap of their boxes, best first; joints that the reference is sure of are measured. */
 #include "accuracy.h"
+#include "samples.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -166,14 +167,9 @@ void bench_accuracy_add(void *reference, const struct np_result *s) {
     r->a.n_extra += n_posed - n_pairs;
 }
 
-static int by_value(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double quantile(struct errors *e, double q) {
     if (!e->n) return NAN;
-    qsort(e->v, e->n, sizeof *e->v, by_value);
+    bench_sort(e->v, e->n);
     return e->v[(size_t)(q * (double)(e->n - 1) + .5)];
 }
 

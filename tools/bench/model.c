@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "samples.h"
 #include "io/outfile.h"
 #include "tools/bench/bench.h"
 
@@ -100,11 +101,6 @@ static int open_case(struct bench_case *c, const char *path, const struct opts *
     return 0;
 }
 
-static int by_value(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static int measure(struct bench_case *c, int n, int runs, int warmup, struct np_error *err) {
     for (int k = -warmup; k < runs; k++) {
         for (int i = 0; i < n; i++) {
@@ -115,7 +111,7 @@ static int measure(struct bench_case *c, int n, int runs, int warmup, struct np_
             if (k >= 0) c[i].ms[k] = (double)(npi_io_now_ns() - t0) * 1e-6;
         }
     }
-    for (int i = 0; i < n; i++) qsort(c[i].ms, (size_t)runs, sizeof *c[i].ms, by_value);
+    for (int i = 0; i < n; i++) bench_sort(c[i].ms, (size_t)runs);
     return 0;
 }
 

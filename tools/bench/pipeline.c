@@ -18,10 +18,11 @@ static const struct opt_def pipeline_opts[] = {
     { "input", 'i', OPT_STRING, NULL, 0, 0, NULL, "CLIP", "a real clip (default: the demo clip)", "Options" },
     { "duration", 0, OPT_FLOAT, "20", .2, 36000, NULL, "S", "seconds for each setting, over all rounds", NULL },
     { "rounds", 'r', OPT_INT, "5", 1, 100, NULL, "N", "rounds; 5 are enough to tell two settings apart", NULL },
-    { "axes", 0, OPT_STRING, "preset,skip,detection,size,persons,batch,threads,model,backend", 0, 0, NULL, "NAME,…", "what is varied", NULL },
+    { "axes", 0, OPT_STRING, "preset,skip,detection,size,persons,batch,threads,precision,model,backend", 0, 0, NULL, "NAME,…", "what is varied", NULL },
     { "accuracy", 0, OPT_BOOL, "yes", 0, 0, NULL, NULL, "do not measure what settings cost in accuracy", NULL },
     { "output", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "results as JSON (docs/bench-result.schema.json)", NULL },
     { "html", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "a report with plots, in one file", NULL },
+    { "svg", 0, OPT_STRING, NULL, 0, 0, NULL, "DIR", "the plots of that report, a file each", NULL },
     { "markdown", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "the table in Markdown; - is standard output", NULL },
     { "csv", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "every value of every metric, a line each", NULL },
     { "detector", 0, OPT_STRING, NULL, 0, 0, NULL, "MODEL", "as in run", "Settings that stay" },
@@ -89,6 +90,32 @@ static void add_models(struct bench_suite *s, const char *dirs) {
         }
 }
 
+/* What nets compute in, and the nets that are quantized: the model's own siblings by name, "ID_int8". A precision that the runtime cannot give is left out
+ * with its reason (strict). */
+static void add_precisions(struct bench_suite *s, const char *dirs) {
+    static const char *const names[] = { "fp32", "bf16", "fp16", "int8" };
+    struct np_card_info card;
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        char name[64];
+        snprintf(name, sizeof name, "--precision %s", names[k]);
+        struct bench_case *const c = add(s, "precision", name, name);
+        if (!c) return;
+        c->s.precision = names[k];
+        c->s.strict = 1;
+        c->may_fail = 1;
+    }
+    for (int i = 0; np_card_at(i, &card) == 0; i++) {
+        char path[4096], name[96], sibling[64];
+        const char *const given = s->base.model, *const model = given ? given : "blazepose_full";
+        snprintf(sibling, sizeof sibling, "%.50s_int8", model);
+        if (strcmp(card.id, sibling) || !tool_find_model(path, sizeof path, &card, dirs)) continue;
+        snprintf(name, sizeof name, "--model %s", card.id);
+        struct bench_case *const c = add(s, "precision", name, name);
+        if (!c) return;
+        c->s.model = card.id;
+    }
+}
+
 static void add_backends(struct bench_suite *s) {
     static const char *const names[] = { "native", "tflite", "onnx", "openvino", "torch" };
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
@@ -118,6 +145,7 @@ static void make_cases(struct bench_suite *s, const char *axes, const char *dirs
         struct bench_case *const c = add(s, "threads", name, name);
         if (c) c->s.threads = t;
     }
+    if (bench_in_list(axes, "precision")) add_precisions(s, dirs);
     if (bench_in_list(axes, "model")) add_models(s, dirs);
     if (bench_in_list(axes, "backend")) add_backends(s);
 }
@@ -255,6 +283,7 @@ static int write_all(const struct bench_suite *s, const struct bench_result *r, 
     if (opt_str(o, "output") && (e = bench_result_save(r, opt_str(o, "output"), err)) < 0) return e;
     if (opt_str(o, "markdown") && (e = bench_report_markdown(r, opt_str(o, "markdown"), err)) < 0) return e;
     if (opt_str(o, "csv") && (e = bench_report_csv(r, opt_str(o, "csv"), err)) < 0) return e;
+    if (opt_str(o, "svg") && (e = bench_report_svg(s, r, opt_str(o, "svg"), err)) < 0) return e;
     return opt_str(o, "html") ? bench_report_html(s, r, opt_str(o, "html"), err) : 0;
 }
 

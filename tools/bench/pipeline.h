@@ -41,5 +41,7 @@ void bench_suite_free(struct bench_suite *s);
 void bench_report_text(const struct bench_result *r, FILE *f);
 int bench_report_markdown(const struct bench_result *r, const char *path, struct np_error *err);
 int bench_report_csv(const struct bench_result *r, const char *path, struct np_error *err);
+/* The plots of the report as files of their own in a folder, which is made: front.svg, delay.svg, stages.svg, people.svg, threads.svg. */
+int bench_report_svg(const struct bench_suite *s, const struct bench_result *r, const char *folder, struct np_error *err);
 int bench_report_html(const struct bench_suite *s, const struct bench_result *r, const char *path, struct np_error *err);
 #endif

@@ -20,7 +20,7 @@ struct plot {
     const double *mark; int n_marks;           /* vertical lines */
     int y_from_zero;
 };
-/* One <svg> element with a title; nothing when there are no points. */
+/* One <svg> element with a title, fit to be a file too; nothing when there are no points. */
 void plot_svg(struct npi_outfile *o, const struct plot *p);
 
 /* Horizontal bars, each the sum of parts: value[bar][part]. */

@@ -54,10 +54,6 @@ static void tell(const struct bench_outcome *real, const struct bench_outcome *m
     for (int i = 0; i < s->n_suggestions; i++) printf("  %-22s %s\n", i ? "" : "what would help", s->suggestion[i].text);
 }
 
-static void take_target(void *opaque, const char *name, const char *value, const char *bounds, const char *from) {
-    if (!strcmp(name, "target_fps")) *(double *)opaque = atof(value);
-}
-
 static int quick(const struct opts *o) {
     static char dirs[8192], clip[4200];
     struct np_error e = { 0 };
@@ -82,7 +78,7 @@ static int quick(const struct opts *o) {
     if (tool_preset(&b.s, opt_str(o, "preset"), &e) < 0) return tool_fail(EXIT_USAGE, &e);
     b.s.mode = NP_MODE_LIVE;
     double target = opt_str(o, "target-fps") ? opt_float(o, "target-fps") : 0;
-    if (!(target > 0) && np_settings_explain(&b.s, take_target, &target, &e) < 0) return tool_fail(EXIT_USAGE, &e);
+    if (!(target > 0) && tool_preset_target(&b.s, &target, &e) < 0) return tool_fail(EXIT_USAGE, &e);
     if (!(target > 0)) target = 15; /* a preset without a target: what looks live */
     b.s.target_fps = (float)target;
     b.rate = target;

@@ -146,7 +146,8 @@ static void front(struct npi_outfile *o, const struct bench_suite *s, const stru
 }
 
 enum { BINS = 60 };
-static void histogram(struct npi_outfile *o, const struct bench_suite *s) {
+static void histogram(struct npi_outfile *o, const struct bench_suite *s, const struct bench_result *r) {
+    (void)r; /* every delay of the last round is in the suite only */
     static double x[BENCH_MAX_CASES][BINS], y[BENCH_MAX_CASES][BINS];
     struct plot_series series[BENCH_MAX_CASES];
     double most = 0;
@@ -211,6 +212,37 @@ static void scaling(struct npi_outfile *o, const struct bench_suite *s, const st
     plot_svg(o, &(struct plot){ .title = title, .x_label = x_label, .y_label = "frames/s", .series = &line, .n_series = 1, .y_from_zero = 1 });
 }
 
+/* The plots of a report, in their order. */
+static void more_people(struct npi_outfile *o, const struct bench_suite *s, const struct bench_result *r) {
+    scaling(o, s, r, "persons", "More people in view", "people at most (--max-persons)");
+}
+static void more_threads(struct npi_outfile *o, const struct bench_suite *s, const struct bench_result *r) {
+    scaling(o, s, r, "threads", "More threads", "--threads");
+}
+static const struct { const char *name; void (*draw)(struct npi_outfile *, const struct bench_suite *, const struct bench_result *); } plots[] = {
+    { "front", front }, { "delay", histogram }, { "stages", stages }, { "people", more_people }, { "threads", more_threads },
+};
+enum { N_PLOTS = sizeof plots / sizeof *plots };
+
+int bench_report_svg(const struct bench_suite *s, const struct bench_result *r, const char *folder, struct np_error *err) {
+    int e = npi_io_mkdirs(folder, err);
+    for (int i = 0; e >= 0 && i < N_PLOTS; i++) {
+        struct npi_outfile memory, file;
+        char path[4300], *text = NULL;
+        size_t size = 0;
+        if ((e = npi_out_open_memory(&memory, &text, &size, err)) < 0) return e;
+        plots[i].draw(&memory, s, r);
+        e = npi_out_close(&memory, err);
+        snprintf(path, sizeof path, "%s/%s.svg", folder, plots[i].name);
+        if (e >= 0 && size && (e = npi_out_open(&file, path, NULL, err)) >= 0) { /* a plot without points is no file */
+            npi_out_str(&file, text);
+            e = npi_out_close(&file, err);
+        }
+        free(text);
+    }
+    return e;
+}
+
 static void table(struct npi_outfile *o, const struct bench_result *r) {
     char b[64];
     npi_out_str(o, "<table><tr><th>setting</th>");
@@ -247,11 +279,7 @@ int bench_report_html(const struct bench_suite *s, const struct bench_result *r,
     table(&o, r);
     npi_out_str(&o, "<p>Medians over the rounds, settings measured in turns. Presets run live at the clip's own rate, the others take every frame as fast as it goes. Joint errors "
                     "are distances from a run that inferred everything on every frame.</p>\n");
-    front(&o, s, r);
-    histogram(&o, s);
-    stages(&o, s, r);
-    scaling(&o, s, r, "persons", "More people in view", "people at most (--max-persons)");
-    scaling(&o, s, r, "threads", "More threads", "--threads");
+    for (int i = 0; i < N_PLOTS; i++) plots[i].draw(&o, s, r);
     npi_out_str(&o, "</html>\n");
     return npi_out_close(&o, err);
 }

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "samples.h"
 #include "io/outfile.h"
 #include "tools/bench/bench.h"
 
@@ -123,11 +124,6 @@ static double differ(const struct line *ours, const struct line *l) {
         if (!(d <= worst)) worst = d;
     }
     return worst;
-}
-
-static int by_value(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 static int add(struct line *l, int n, const char *runtime, const char *threads, struct np_error *err) {
@@ -245,7 +241,7 @@ int bench_runtimes(const struct opts *o) {
             if (k >= 0) l[i].ms[k] = (double)(npi_io_now_ns() - t0) * 1e-6;
         }
     for (int i = 0; i < n; i++)
-        if (l[i].ms) qsort(l[i].ms, (size_t)runs, sizeof *l[i].ms, by_value);
+        if (l[i].ms) bench_sort(l[i].ms, (size_t)runs);
     report(l, n, path, runs, opt_bool(o, "json"));
     for (int i = 0; i < n; i++) {
         np_runtime_net_close(&l[i].net);

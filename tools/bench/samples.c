@@ -14,9 +14,11 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+void bench_sort(double *v, size_t n) { qsort(v, n, sizeof *v, by_value); }
+
 static void sorted_copy(double *to, const double *v, int n) {
     memcpy(to, v, sizeof *v * (size_t)n);
-    qsort(to, (size_t)n, sizeof *to, by_value);
+    bench_sort(to, (size_t)n);
 }
 
 static double sorted_quantile(const double *s, int n, double q) {
@@ -116,7 +118,7 @@ static int below(uint64_t *s, int n) { return (int)((next(s) >> 33) % (uint64_t)
 static double resampled_median(const double *v, int n, uint64_t *seed) {
     double s[BENCH_MAX_SAMPLES];
     for (int i = 0; i < n; i++) s[i] = v[below(seed, n)];
-    qsort(s, (size_t)n, sizeof *s, by_value);
+    bench_sort(s, (size_t)n);
     return sorted_quantile(s, n, .5);
 }
 
@@ -128,7 +130,7 @@ struct bench_interval bench_ratio(const double *a, int na, const double *b, int 
         const double x = resampled_median(a, na, &seed);
         r[i] = resampled_median(b, nb, &seed) / x;
     }
-    qsort(r, RESAMPLES, sizeof *r, by_value);
+    bench_sort(r, RESAMPLES);
     return (struct bench_interval){ sorted_quantile(r, RESAMPLES, .025), mid, sorted_quantile(r, RESAMPLES, .975) };
 }
 

@@ -4,10 +4,13 @@
 #ifndef NPI_BENCH_SAMPLES_H
 #define NPI_BENCH_SAMPLES_H
 
+#include <stddef.h>
+
 #define BENCH_MAX_SAMPLES 4096
 
 struct bench_interval { double low, mid, high; };
 
+void bench_sort(double *v, size_t n); /* ascending */
 /* Of n >= 1 finite values, n <= BENCH_MAX_SAMPLES; v is not changed. q in 0..1, linear between order statistics. */
 double bench_median(const double *v, int n);
 double bench_quantile(const double *v, int n, double q);

@@ -86,10 +86,6 @@ static void display(struct doctor *d) {
     if (*d->display && !views_window_possible()) strncat(d->display, " (not usable)", sizeof d->display - strlen(d->display) - 1);
 }
 
-static void take_target(void *opaque, const char *name, const char *value, const char *bounds, const char *from) {
-    if (!strcmp(name, "target_fps")) *(double *)opaque = atof(value);
-}
-
 /* Each preset live, frames offered faster than they can be taken, three short runs in turns: the least, the middle, the most. */
 void doctor_measure(struct doctor *d, const struct np_settings *base) {
     enum { ROUNDS = 3 };
@@ -103,7 +99,7 @@ void doctor_measure(struct doctor *d, const struct np_settings *base) {
         struct np_settings s = *base;
         s.preset = p;
         s.mode = NP_MODE_LIVE;
-        np_settings_explain(&s, take_target, &d->preset[p].target_fps, &e);
+        tool_preset_target(&s, &d->preset[p].target_fps, &e);
     }
     for (int k = 0; k < ROUNDS; k++)
         for (int p = 0; p < d->n_presets; p++) {
