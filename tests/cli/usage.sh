@@ -43,9 +43,16 @@ for c in run models inspect eval quantize bench doctor; do
     expect 0 "" "$NP" $c --help
     grep -q "^usage: nextpose $c" "$T/stdout" || fail "$c --help has no usage line"
 done
-# The manual page knows every option of run.
-"$NP" run --help | grep -oE -- '--[a-z][a-z-]+' | sort -u | while read -r f; do
-    tr -d '\\' <"$NEXTPOSE_SOURCE/tools/nextpose.1" | grep -q -e "$f" || echo "$f"
+# The manual page knows every option of every command, in its section where it has one.
+tr -d '\\' <"$NEXTPOSE_SOURCE/tools/nextpose.1" >"$T/page"
+for c in run convert inspect eval quantize "bench model" "bench peak" "bench quick" "bench pipeline" "bench compare" "bench trend" recommend doctor; do
+    head=$(echo "OPTIONS OF $c" | tr a-z A-Z)
+    awk -v head=".SH $head" '$0 == head {on = 1; next} /^\.SH/ {on = 0} on' "$T/page" >"$T/section"
+    [ -s "$T/section" ] || echo "[$head]"
+    "$NP" $c --help | grep -oE -- '^ +(-[a-z], )?--[a-z][a-z-]+' | grep -oE -- '--[a-z][a-z-]+' | sort -u | while read -r f; do
+        case $f in --*-lib | --plugins | --cache-dir) continue ;; esac # told once, with run
+        grep -q -e "$f" "$T/section" || echo "$c:$f"
+    done
 done >"$T/missing"
 [ ! -s "$T/missing" ] || fail "nextpose.1 lacks: $(tr '\n' ' ' <"$T/missing")"
 done_testing
