@@ -193,7 +193,7 @@ static void hardware_conf(void **state) {
     }
     assert_int_equal(r, 0);
     for (int i = 0; i < NP_HW_COUNT; i++) {
-        double lo, hi;
+        double lo = 0, hi = 0;
         npi_hardware_floor(i, &lo, &hi);
         assert_true(hi > 0);
     }
@@ -259,7 +259,7 @@ static void docs_know_the_ranges(void **state) {
     read_docs();
     for (size_t i = 0; i < sizeof ranged / sizeof *ranged; i++) {
         const char *const name = npi_preset_key_name(ranged[i]);
-        double lo, hi;
+        double lo = 0, hi = 0;
         snprintf(find, sizeof find, "| `%s` | ", name);
         const char *const row = strstr(docs, find);
         if (!row || sscanf(row + strlen(find), "%lf-%lf", &lo, &hi) != 2) fail_msg("docs/presets.md has no range for %s", name);
