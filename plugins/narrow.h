@@ -2,9 +2,8 @@
 /* Keeps the threads that a runtime makes on the processors of np_backend_params.cpu_mask: threads inherit the processors of the thread that makes
  * them, so the calling thread is narrowed while it is inside score() and open(), and is as before afterwards.
  *
- *   static int open_net(struct np_backend_net **out, const struct np_backend_params *p, struct np_error *err) {
- *       return narrow_open(open_here, out, p, err);
- *   } */
+ * NARROW_BACKEND at the end of a plug-in makes its table and its entry from the functions look, supports, open_here, tensor, run, close_net and device,
+ * and from wheels and sonames. */
 #ifndef NEXTPOSE_PLUGIN_NARROW_H
 #define NEXTPOSE_PLUGIN_NARROW_H
 #include "common.h"
@@ -46,4 +45,19 @@ static inline int narrow_open(int (*open_here)(struct np_backend_net **, const s
     narrow_end(&w);
     return r;
 }
+
+/* ...: what is not alike in all of them: title, formats, cancel. */
+#define NARROW_BACKEND(id, ...)                                                                                                                   \
+    static int score(const struct np_backend_params *p, struct np_backend_info *out, struct np_error *why) {                                      \
+        return narrow_score(look, p, out, why);                                                                                                   \
+    }                                                                                                                                             \
+    static int open_net(struct np_backend_net **out, const struct np_backend_params *p, struct np_error *err) {                                   \
+        return narrow_open(open_here, out, p, err);                                                                                               \
+    }                                                                                                                                             \
+    static const struct np_backend id = {                                                                                                         \
+        .abi = NP_BACKEND_ABI, .size = sizeof id, .name = #id, .wheels = wheels, .sonames = sonames,                                              \
+        .capabilities = NP_BACKEND_BATCH | NP_BACKEND_RESHAPE | NP_BACKEND_SHARE | NP_BACKEND_THREADS | NP_BACKEND_HEAVY,                         \
+        .score = score, .supports = supports, .open = open_net, .tensor = tensor, .run = run, .close = close_net, .device = device, __VA_ARGS__   \
+    };                                                                                                                                            \
+    const struct np_backend *np_backend_entry(void) { return &id; }
 #endif

@@ -202,23 +202,13 @@ static int read_tensor(struct np_backend_net *n, int output, int i, struct OrtAl
     return r;
 }
 
-static size_t bytes_of(const struct np_tensor_info *t) {
-    static const unsigned char size[NP_DTYPE_COUNT] = { 4, 2, 8, 1, 1, 2, 2, 4, 4, 8, 8, 1, 2 };
-    size_t n = size[t->dtype];
-    for (int i = 0; i < t->rank; i++) n *= (size_t)t->dims[i];
-    return n;
-}
-
 /* The shape that was asked for; what is still unknown becomes 1. A session refuses another size than a fixed one of the file. */
 static int fix_inputs(struct np_backend_net *n, const struct np_backend_params *p, struct np_error *err) {
-    int named = !p->input_name;
-    for (int i = 0; i < n->n[0]; i++) named |= !named && !strcmp(p->input_name, n->info[0][i].name);
-    if (!named) return fail(err, NP_EINVAL, "%s: has no input '%s'", p->model_path, p->input_name);
+    const int r = check_asked(p, n->info[0], n->n[0], err);
+    if (r < 0) return r;
     for (int i = 0; i < n->n[0]; i++) {
         struct np_tensor_info *const t = &n->info[0][i];
-        const int wanted = p->rank > 0 && (p->input_name ? !strcmp(p->input_name, t->name) : i == 0);
-        if (wanted && p->rank != t->rank) return fail(err, NP_ESHAPE, "%s: '%s' has rank %d, %d was asked for", p->model_path, t->name, t->rank,
-                                                      p->rank);
+        const int wanted = is_asked(p, n->info[0], i);
         for (int k = 0; k < t->rank; k++) {
             const int64_t want = wanted ? p->dims[k] : -1;
             if (t->dims[k] > 0 && want > 0 && want != t->dims[k])
@@ -355,20 +345,6 @@ static void cancel(struct np_backend_net *n) {
 
 static const char *device(const struct np_backend_net *n) { return n->provider; }
 
-static int score(const struct np_backend_params *p, struct np_backend_info *out, struct np_error *why) {
-    return narrow_score(look, p, out, why);
-}
-
-static int open_net(struct np_backend_net **out, const struct np_backend_params *p, struct np_error *err) {
-    return narrow_open(open_here, out, p, err);
-}
-
 static const char *const wheels[] = { "onnxruntime/capi/libonnxruntime.so.*", "onnxruntime/capi/libonnxruntime.so", NULL };
 static const char *const sonames[] = { "libonnxruntime.so.1", "libonnxruntime.so.1.*", "libonnxruntime.so", NULL };
-static const struct np_backend onnx = {
-    .abi = NP_BACKEND_ABI, .size = sizeof onnx, .name = "onnx", .title = "ONNX Runtime", .formats = "onnx",
-    .capabilities = NP_BACKEND_BATCH | NP_BACKEND_RESHAPE | NP_BACKEND_SHARE | NP_BACKEND_THREADS | NP_BACKEND_HEAVY,
-    .wheels = wheels, .sonames = sonames,
-    .score = score, .supports = supports, .open = open_net, .tensor = tensor, .run = run, .cancel = cancel, .close = close_net, .device = device,
-};
-const struct np_backend *np_backend_entry(void) { return &onnx; }
+NARROW_BACKEND(onnx, .title = "ONNX Runtime", .formats = "onnx", .cancel = cancel)

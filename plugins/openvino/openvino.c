@@ -59,10 +59,6 @@ static int look(const struct np_backend_params *p, struct np_backend_info *out, 
     return 40;
 }
 
-static int score(const struct np_backend_params *p, struct np_backend_info *out, struct np_error *why) {
-    return narrow_score(look, p, out, why);
-}
-
 static int supports(const struct np_backend_params *p, struct np_error *why) {
     const unsigned char *const m = p->model;
     if (!p->format || !m) return 0;
@@ -261,38 +257,14 @@ static int open_here(struct np_backend_net **out, const struct np_backend_params
     return r;
 }
 
-static int open_net(struct np_backend_net **out, const struct np_backend_params *p, struct np_error *err) {
-    return narrow_open(open_here, out, p, err);
-}
-
 static int tensor(const struct np_backend_net *n, int output, int i, struct np_tensor_info *out) {
     if (i >= n->n[!!output]) return NP_EEND;
     *out = n->port[!!output][i].info;
     return 0;
 }
 
-static const char *device_of(const struct np_backend_net *n) { return n->device; }
+static const char *device(const struct np_backend_net *n) { return n->device; }
 
 static const char *const wheels[] = { "openvino/libs/libopenvino_c.so.*", NULL };
 static const char *const sonames[] = { "libopenvino_c.so", NULL };
-
-static const struct np_backend openvino = {
-    .abi = NP_BACKEND_ABI,
-    .size = sizeof openvino,
-    .name = "openvino",
-    .title = "OpenVINO",
-    .formats = "openvino,onnx,tflite",
-    .capabilities = NP_BACKEND_BATCH | NP_BACKEND_RESHAPE | NP_BACKEND_SHARE | NP_BACKEND_THREADS | NP_BACKEND_HEAVY,
-    .wheels = wheels,
-    .sonames = sonames,
-    .score = score,
-    .supports = supports,
-    .open = open_net,
-    .tensor = tensor,
-    .run = run,
-    .cancel = cancel,
-    .close = close_net,
-    .device = device_of,
-};
-
-const struct np_backend *np_backend_entry(void) { return &openvino; }
+NARROW_BACKEND(openvino, .title = "OpenVINO", .formats = "openvino,onnx,tflite", .cancel = cancel)

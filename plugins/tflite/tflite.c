@@ -161,15 +161,13 @@ static int dtype_of(int e) {
 }
 
 static int set_shape(struct np_tensor_info *t, struct ranked *type, const struct layout *l, struct np_error *err) {
-    static const unsigned char size[NP_DTYPE_COUNT] = { 4, 2, 8, 1, 1, 2, 2, 4, 4, 8, 8, 1, 2 };
     t->rank = (int)l->rank;
-    t->bytes = size[t->dtype];
     type->layout = *l;
     for (int k = 0; k < t->rank; k++) {
         if (l->dims[k] < 1) return fail(err, NP_EUNSUPPORTED, "'%s' has no fixed shape", t->name);
         t->dims[k] = l->dims[k];
-        t->bytes *= (size_t)l->dims[k];
     }
+    t->bytes = bytes_of(t);
     return 0;
 }
 
@@ -256,15 +254,12 @@ static int any_unknown(const struct layout *l, int n) {
 /* The input size that was asked for, then the shapes of the outputs. */
 static int fix_shapes(struct np_backend_net *n, const struct np_backend_params *p, struct np_error *err) {
     struct layout out[MAX_TENSORS];
-    int changed = 0, r = 0, named = !p->input_name;
-    for (int i = 0; i < n->n[0]; i++) named |= !named && !strcmp(p->input_name, n->info[0][i].name);
-    if (!named) return fail(err, NP_EINVAL, "%s: has no input '%s'", p->model_path, p->input_name);
+    int changed = 0, r = check_asked(p, n->info[0], n->n[0], err);
+    if (r < 0) return r;
     for (int i = 0; i < n->n[0]; i++) {
         struct np_tensor_info *const t = &n->info[0][i];
         int dims[8], differ = 0;
-        const int wanted = p->rank > 0 && (p->input_name ? !strcmp(p->input_name, t->name) : i == 0);
-        if (wanted && p->rank != t->rank) return fail(err, NP_ESHAPE, "%s: '%s' has rank %d, %d was asked for", p->model_path, t->name, t->rank,
-                                                      p->rank);
+        const int wanted = is_asked(p, n->info[0], i);
         for (int k = 0; k < t->rank; k++) {
             dims[k] = wanted && p->dims[k] > 0 ? (int)p->dims[k] : (int)t->dims[k];
             differ |= dims[k] != (int)t->dims[k];
@@ -400,20 +395,6 @@ static int run(struct np_backend_net *n, const void *const *in, void *const *out
 static void cancel(struct np_backend_net *n) { atomic_store_explicit(&n->cancelled, 1, memory_order_relaxed); }
 static const char *device(const struct np_backend_net *n) { return n->device; }
 
-static int score(const struct np_backend_params *p, struct np_backend_info *out, struct np_error *why) {
-    return narrow_score(look, p, out, why);
-}
-
-static int open_net(struct np_backend_net **out, const struct np_backend_params *p, struct np_error *err) {
-    return narrow_open(open_here, out, p, err);
-}
-
 static const char *const wheels[] = { "ai_edge_litert/libLiteRt.so", NULL };
 static const char *const sonames[] = { "libLiteRt.so", "libLiteRt.so.*", NULL };
-static const struct np_backend tflite = {
-    .abi = NP_BACKEND_ABI, .size = sizeof tflite, .name = "tflite", .title = "LiteRT", .formats = "tflite",
-    .capabilities = NP_BACKEND_BATCH | NP_BACKEND_RESHAPE | NP_BACKEND_SHARE | NP_BACKEND_THREADS | NP_BACKEND_HEAVY,
-    .wheels = wheels, .sonames = sonames,
-    .score = score, .supports = supports, .open = open_net, .tensor = tensor, .run = run, .cancel = cancel, .close = close_net, .device = device,
-};
-const struct np_backend *np_backend_entry(void) { return &tflite; }
+NARROW_BACKEND(tflite, .title = "LiteRT", .formats = "tflite", .cancel = cancel)

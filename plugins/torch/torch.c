@@ -89,10 +89,6 @@ static int look(const struct np_backend_params *p, struct np_backend_info *out, 
     return 30;
 }
 
-static int score(const struct np_backend_params *p, struct np_backend_info *out, struct np_error *why) {
-    return narrow_score(look, p, out, why);
-}
-
 /* 1: the archive has an entry whose name ends so. Names stand in clear text in a ZIP's directory, which is at its end. */
 static int has_entry(const struct np_backend_params *p, const char *name) {
     const char *const m = p->model;
@@ -129,37 +125,14 @@ static int open_here(struct np_backend_net **out, const struct np_backend_params
     return lib.shim->open(out, p, device, err);
 }
 
-static int open_net(struct np_backend_net **out, const struct np_backend_params *p, struct np_error *err) {
-    return narrow_open(open_here, out, p, err);
-}
-
 static int tensor(const struct np_backend_net *n, int output, int i, struct np_tensor_info *out) { return lib.shim->tensor(n, output, i, out); }
 
 static int run(struct np_backend_net *n, const void *const *in, void *const *out, struct np_error *err) { return lib.shim->run(n, in, out, err); }
 
 static void close_net(struct np_backend_net *n) { lib.shim->close(n); }
 
-static const char *device_of(const struct np_backend_net *n) { return lib.shim->device(n); }
+static const char *device(const struct np_backend_net *n) { return lib.shim->device(n); }
 
 static const char *const wheels[] = { "torch/lib/libtorch_cpu.so", NULL };
 static const char *const sonames[] = { "libtorch_cpu.so", "libtorch_cpu.so.*", NULL };
-
-static const struct np_backend torch = {
-    .abi = NP_BACKEND_ABI,
-    .size = sizeof torch,
-    .name = "torch",
-    .title = "LibTorch",
-    .formats = "torch",
-    .capabilities = NP_BACKEND_BATCH | NP_BACKEND_RESHAPE | NP_BACKEND_SHARE | NP_BACKEND_THREADS | NP_BACKEND_HEAVY,
-    .wheels = wheels,
-    .sonames = sonames,
-    .score = score,
-    .supports = supports,
-    .open = open_net,
-    .tensor = tensor,
-    .run = run,
-    .close = close_net,
-    .device = device_of,
-};
-
-const struct np_backend *np_backend_entry(void) { return &torch; }
+NARROW_BACKEND(torch, .title = "LibTorch", .formats = "torch")
