@@ -25,6 +25,7 @@ static const struct opt_def eval_opts[] = {
     { "yolo-size", 0, OPT_INT, NULL, 256, 640, NULL, "N", "longer side of the detector's input", NULL },
     { "threads", 't', OPT_INT, NULL, 1, 64, NULL, "N", "threads (default: as many as this process may use)", NULL },
     { "isa", 0, OPT_STRING, NULL, 0, 0, NULL, "LEVEL", "highest instruction set", NULL },
+    { "precision", 0, OPT_CHOICE, "auto", 0, 0, TOOL_PRECISIONS, "NAME", TOOL_PRECISION_HELP, NULL },
     { "results", 0, OPT_STRING, NULL, 0, 0, NULL, "FILE", "write the predictions as COCO results", "Output" },
     { "json", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "the figures as one JSON object", NULL },
     { "quiet", 'q', OPT_BOOL, NULL, 0, 0, NULL, NULL, "no progress", NULL },
@@ -71,6 +72,7 @@ static int open_nets(struct job *j, struct np_error *err) {
     s.model = opt_str(o, "model");
     s.preset = np_preset_from_name(opt_str(o, "preset"));
     s.isa = opt_str(o, "isa");
+    s.precision = opt_str(o, "precision");
     s.threads = opt_str(o, "threads") ? opt_int(o, "threads") : 0;
     s.mode = NP_MODE_SYNC;
     s.max_persons = 64;
@@ -98,7 +100,7 @@ static void print_text(const struct job *j, const struct np_eval_score *s) {
     if (j->ev.info.n_orphans) printf("         %d labels of pictures that the file does not list were left out\n", j->ev.info.n_orphans);
     if (pred) printf("results  %s: %d predictions\n", pred, s->n_predictions);
     else {
-        printf("nets     %s, %s; isa %s, threads %d\n", j->ev.given ? "given boxes" : j->net.detector_id, j->net.model_id, j->net.isa, j->net.threads);
+        printf("nets     %s, %s; in %s, isa %s, threads %d\n", j->ev.given ? "given boxes" : j->net.detector_id, j->net.model_id, j->net.precision, j->net.isa, j->net.threads);
         printf("speed    %d pictures, %lld people in %.2f s: %.2f pictures/s with reading and decoding; nets %.2f ms a picture\n", j->ev.info.n_images, (long long)j->ev.n_persons, j->ev.wall_s,
                j->ev.info.n_images / j->ev.wall_s, 1e3 * j->ev.nets_s / j->ev.info.n_images);
     }

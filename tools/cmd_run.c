@@ -68,7 +68,7 @@ const struct opt_def cmd_run_opts[] = {
     { "yolo-size", 0, OPT_INT, NULL, 256, 640, NULL, "N", "longer side of the detector's input", NULL },
     { "backend", 0, OPT_STRING, "auto", 0, 0, NULL, "NAME", "auto, native, onnx (ort), tflite (litert), openvino, torch (pytorch)", "Engine" },
     { "device", 0, OPT_STRING, NULL, 0, 0, NULL, "NAME", "of other runtimes: cpu, gpu, auto, cuda, tensorrt, … [cpu]", NULL },
-    { "precision", 0, OPT_CHOICE, "auto", 0, 0, "auto|fp32|fp16|bf16|int8", "NAME", "auto, fp32, fp16, bf16, int8", NULL },
+    { "precision", 0, OPT_CHOICE, "auto", 0, 0, TOOL_PRECISIONS, "NAME", TOOL_PRECISION_HELP, NULL },
     { "backend-options", 0, OPT_STRING, NULL, 0, 0, NULL, "K=V,…", "settings of the runtime by its own names", NULL },
     { "backend-timeout", 0, OPT_INT, NULL, 0, 3600000, NULL, "MS", "an inference that takes longer has failed; 0: never", NULL },
     { "strict", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "fail when the backend is not available, instead of falling back", NULL },
@@ -235,6 +235,9 @@ static int print_config(struct opts *o) {
     const int live = opt_bool(o, "live") || (camera && !opt_bool(o, "every-frame"));
     int r = run_settings(&s, o, live ? NP_MODE_LIVE : opt_bool(o, "async") ? NP_MODE_FILE : NP_MODE_SYNC, &e);
     if (r < 0) return tool_fail(EXIT_USAGE, &e);
+    char precision[256];
+    if (np_precision_here(opt_str(o, "isa"), precision, sizeof precision) < 0) return tool_fail(EXIT_USAGE, &(struct np_error){ NP_EINVAL, "--isa: not a level that we know; see `nextpose doctor`" });
+    printf("; precision, on this machine: %s\n", precision);
     printf("; as for %s\n", live ? "a live input: --live, a camera, rtsp" : "a file; with --live other values hold");
     if ((r = np_settings_explain(&s, config_line, o, &e)) < 0) return tool_fail(EXIT_USAGE, &e);
     opts_print_config(o, stdout);

@@ -108,8 +108,8 @@ void summary_text(const struct summary *s, FILE *f) {
     fprintf(f, "ran          detector %s", i->detector_id);
     if (i->detector_width > 0) fprintf(f, " %dx%d", i->detector_width, i->detector_height);
     fprintf(f, ", pose %s\n", i->model_id);
-    fprintf(f, "on           %s (asked: %s; %s), isa %s, %d thread%s, mode %s, preset %s, %s\n", i->backend_used, s->backend_asked,
-            s->backend_reason, i->isa, i->threads,
+    fprintf(f, "on           %s (asked: %s; %s), in %s, isa %s, %d thread%s, mode %s, preset %s, %s\n", i->backend_used, s->backend_asked,
+            s->backend_reason, i->precision, i->isa, i->threads,
             i->threads == 1 ? "" : "s", s->mode, s->preset, tool_cpu_name());
     fprintf(f, "memory       %.0f MB at most (weights %.1f, activations %.1f)\n", (double)tool_peak_memory_kb() / 1024,
             (double)i->weights_bytes / 1048576, (double)i->arena_bytes / 1048576);
@@ -186,6 +186,7 @@ int summary_json(const struct summary *s, const char *path, struct np_error *err
     put_str(&o, "backend_reason", s->backend_reason);
     put_str(&o, "backend_device", i->backend_device);
     put_int(&o, "backend_switches", i->backend_switches);
+    put_str(&o, "precision", i->precision);
     put_str(&o, "isa", i->isa);
     put_int(&o, "threads", i->threads);
     put_str(&o, "mode", s->mode);

@@ -35,6 +35,10 @@ int tool_preset(struct np_settings *s, const char *text, struct np_error *err);
 /* The rate that the preset of these settings wants to hold; 0: none. */
 int tool_preset_target(const struct np_settings *s, double *fps, struct np_error *err);
 
+/* Of --precision: np_settings.precision. */
+#define TOOL_PRECISIONS "auto|fp32|fp32-fast|bf16|int8|fp16|auto-emulated|fp32-emulated|fp32-fast-emulated|bf16-emulated"
+#define TOOL_PRECISION_HELP "what nets compute in: auto, fp32, fp32-fast, bf16, int8, fp16; …-emulated without the hardware"
+
 /* Rows of an option table: where foreign runtimes are. tool_runtimes reads them, what the environment says of Python packages and libraries, and the
  * cache folder, into s->runtime_search and s->cache_dir (memory of the program). NP_EINVAL when a library that was named is not there. */
 #define TOOL_RUNTIME_OPTS                                                                                                            \

@@ -45,8 +45,9 @@ struct np_model_params {
     int rank;                    /* 0: shapes as in the file, unknown batch = 1 */
     int64_t dims[NP_MAX_RANK];   /* -1: as in the file */
     int no_optimize;             /* 1: no passes, C reference for every op (a debugging aid) */
-    struct np_logger logger;
-    uint64_t reserved[8];
+    struct np_logger logger;     /* also gets a warning when what runs is not the precision that was asked for */
+    const char *precision;       /* as in np_settings; "auto" here is fp32 for float nets: whether a net tolerates bf16 is for the caller to know */
+    uint64_t reserved[7];
 };
 NP_API void np_model_params_default(struct np_model_params *p);
 
@@ -76,6 +77,13 @@ NP_API int np_session_run(struct np_session *s, struct np_error *err);
 /* Nanoseconds a step of the last run when profiling is on: line gets "ns kernel op name shape". */
 NP_API void np_session_profile(struct np_session *s, int on);
 NP_API void np_session_profile_dump(const struct np_session *s, void (*line)(void *opaque, const char *text), void *opaque);
+
+/* What the model's products are computed in, most first: "fp32", "fp32 (bf16 x6)", "bf16", "int8 + fp32", "bf16, emulated"; "none" without products.
+ * A static string, or the model's. */
+NP_API const char *np_model_precision(const struct np_model *m);
+
+/* What this machine can compute in, one line for people ("float nets in fp32 or bf16, …"). isa as in np_model_params. NP_EINVAL: not a level. */
+NP_API int np_precision_here(const char *isa, char *out, size_t size);
 
 struct np_model_stats { size_t weights_bytes, arena_bytes; int64_t macs; int n_nodes, n_steps; };
 NP_API void np_model_stats(const struct np_model *m, struct np_model_stats *out);

@@ -76,6 +76,7 @@ struct np_context_info {
                                               that fails in mid run changes them, and backend_switches grows */
     const char *backend_device;            /* "cpu", "CUDAExecutionProvider", …, likewise */
     int backend_switches;
+    const char *precision;                 /* what the products are computed in: "fp32", "detector int8, model bf16", … (np_model_precision) */
     const char *isa;                       /* level in use */
     int threads;
     int max_persons;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The context: settings in, models and pipe behind it. */
+#include "backend/precision.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cpu/cpu.h"
@@ -47,6 +48,7 @@ static int check(const struct np_settings *s, struct np_error *err) {
     if (!timeout_ok(s->pose_timeout_s)) return npi_fail(err, NP_EINVAL, "pose_timeout_s: %g is not in 0.05..0.2", (double)s->pose_timeout_s);
     if (!(s->target_fps <= 1000)) return npi_fail(err, NP_EINVAL, "target_fps: %g is not in 0..1000", (double)s->target_fps);
     if (!(s->max_delay_ms <= 60000)) return npi_fail(err, NP_EINVAL, "max_delay_ms: %g is not in 0..60000", (double)s->max_delay_ms);
+    if (npi_precision_check(s->precision, err) < 0) return NP_EINVAL;
     if (s->bbox_thr > 1 || s->nms_thr > 1 || s->kpt_thr > 1) return npi_fail(err, NP_EINVAL, "thresholds are in 0..1, or negative for the card's");
     return 0;
 }
@@ -72,15 +74,28 @@ static const char *both(struct np_context *c, const char *det, const char *pose)
     return keep(c, text);
 }
 
+/* Of the engine that runs the net: ours knows, another runtime was told at most. */
+static void tell_precision(const struct npi_net *n, const char *asked, char *out, size_t size) {
+    unsigned generation;
+    struct npi_engine *e = npi_lineup_now(n->lineup, &generation);
+    if (e && npi_engine_model(e)) snprintf(out, size, "%s", np_model_precision(npi_engine_model(e)));
+    else snprintf(out, size, "%s as %s does it", asked && *asked ? asked : "auto", e ? npi_engine_runtime(e) : "?");
+    npi_engine_unref(&e);
+}
+
 static void tell_backend(struct np_context *c, struct np_context_info *out) {
     struct npi_lineup_info d = { 0 }, p = { 0 };
+    char in_det[128] = "", in_pose[128] = "";
     if (c->has_det) npi_lineup_info(c->det.lineup, &d);
     if (c->has_pose) npi_lineup_info(c->pose.lineup, &p);
+    if (c->has_det) tell_precision(&c->det, c->tuner.s.precision, in_det, sizeof in_det);
+    if (c->has_pose) tell_precision(&c->pose, c->tuner.s.precision, in_pose, sizeof in_pose);
     pthread_mutex_lock(&c->lock);
     out->backend_asked = c->asked;
     out->backend_used = both(c, d.used, p.used);
     out->backend_reason = both(c, d.reason, p.reason);
     out->backend_device = both(c, d.device, p.device);
+    out->precision = both(c, in_det, in_pose);
     out->backend_switches = d.n_switches + p.n_switches;
     pthread_mutex_unlock(&c->lock);
 }

@@ -34,6 +34,7 @@ static int open_native(struct np_runtime_net *n, const struct np_runtime_net_par
     struct np_tensor_info t;
     np_model_params_default(&mp);
     mp.isa = p->isa;
+    mp.precision = p->precision;
     int r = np_model_load(&m, n->about.file, &mp, err);
     if (r >= 0 && np_model_input_info(m, 0, &t) >= 0 && with_batch(&t, p->batch, &mp.rank, mp.dims)) {
         np_model_free(&m);

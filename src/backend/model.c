@@ -5,6 +5,7 @@
  *   file ──import──> graph (load arena) ──passes──> graph ──plan──> steps + packed weights (model arena)
  *                                                     └──settle──> small graph without packed constants (model arena) */
 #include "backend/model.h"
+#include "backend/precision.h"
 #include "base/log.h"
 #include "cpu/cpu.h"
 #include "pass/pass.h"
@@ -101,10 +102,11 @@ int npi_model_of_graph(struct np_model **out, const struct npi_graph *from, cons
     struct npi_graph g;
     npi_arena_init(&load, LOAD_LIMIT_BYTES);
     npi_kernels_init(&m->kernels, cpu);
-    int r = npi_graph_copy(&g, from, &load);
+    int r = npi_graph_copy(&g, from, &load); /* float products in f32: what others are measured against */
     if (r == 0) r = npi_graph_verify(&g, err);
     if (r == 0 && passes) r = npi_pass_all(&g, NULL, err);
     if (r >= 0) r = finish(m, &g, &load, err);
+    if (r >= 0) npi_precision_describe(m, 0);
     npi_arena_free(&load);
     if (r < 0) {
         np_model_free(&m);
@@ -123,6 +125,9 @@ int npi_model_load(struct np_model **out, const void *data, size_t size, const c
     if (!params) params = &def;
     unsigned cpu;
     if (npi_cpu_limit(params->isa, npi_cpu_flags(), &cpu) < 0) return npi_fail(err, NP_EINVAL, "isa: '%s' is not a level; see `nextpose doctor`", params->isa);
+    struct npi_compute compute;
+    const char *instead;
+    if (npi_compute_parse(&compute, params->precision, err) < 0) return NP_EINVAL;
     if (params->rank < 0 || params->rank > NP_MAX_RANK) return npi_fail(err, NP_EINVAL, "shape override: rank %d is not in 0..%d", params->rank, NP_MAX_RANK);
 
     struct np_model *m = npi_alloc(sizeof *m);
@@ -136,6 +141,7 @@ int npi_model_load(struct np_model **out, const void *data, size_t size, const c
     memcpy(o.dims, params->dims, sizeof o.dims);
     m->reference_only = params->no_optimize;
     npi_kernels_init(&m->kernels, cpu);
+    npi_compute_choose(&compute, &m->kernels, &instead);
 
     if (r < 0 || (r = npi_import(&g, data, size, &o, err)) < 0) goto fail;
     if ((r = npi_graph_verify(&g, err)) < 0) goto fail;
@@ -143,8 +149,10 @@ int npi_model_load(struct np_model **out, const void *data, size_t size, const c
     if (!m->reference_only && (r = npi_pass_all(&g, &params->logger, err)) < 0) goto fail;
     if ((r = finish(m, &g, &load, err)) < 0) goto fail;
     npi_arena_free(&load);
-    npi_log(&params->logger, NP_LOG_DEBUG, "%s: %d steps, %zu KiB of weights, %zu KiB of activations, isa %s", path, m->plan.n_steps,
-            m->mem.total_bytes >> 10, m->plan.arena_bytes >> 10, npi_cpu_level_name(cpu));
+    npi_precision_describe(m, compute.emulate && !m->kernels.gemm_bf16.fast);
+    npi_precision_tell(m, &compute, instead, &params->logger);
+    npi_log(&params->logger, NP_LOG_DEBUG, "%s: %d steps, %zu KiB of weights, %zu KiB of activations, isa %s, %s", path, m->plan.n_steps,
+            m->mem.total_bytes >> 10, m->plan.arena_bytes >> 10, npi_cpu_level_name(cpu), m->precision);
     *out = m;
     return 0;
 fail:

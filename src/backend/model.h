@@ -13,6 +13,7 @@ struct np_model {
     struct npi_plan plan;
     struct npi_kernels kernels;
     int reference_only;
+    char precision[64];         /* np_model_precision */
 };
 
 struct np_session {

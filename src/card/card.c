@@ -29,6 +29,7 @@ struct field {
 };
 
 static const char *const task_names[] = { "detect", "pose", "pose_multi", NULL };
+static const char *const bf16_names[] = { "unknown", "yes", "no", NULL };
 static const char *const layout_names[] = { "auto", "nhwc", "nchw", NULL };
 static const char *const colour_names[] = { "rgb", "bgr", NULL };
 static const char *const fit_names[] = { "letterbox_center", "letterbox_topleft", "stretch", NULL };
@@ -40,6 +41,7 @@ static const struct field fields[] = {
     { "", "sha256", HASHES, AT(sha256), AT(n_sha256), 0, 3, NULL },
     { "", "files", NAMES, AT(files), AT(n_files), 0, 4, NULL },
     { "", "task", ENUM, AT(task), 0, 0, 0, task_names },
+    { "", "bf16", ENUM, AT(bf16), 0, 0, 0, bf16_names },
     STRING("", "keypoint_set", keypoint_set),
     { "", "root", INT, AT(root), 0, -2, NP_MAX_KEYPOINTS - 1, NULL },
     { "", "depth_range_mm", F32, AT(depth_range_mm), 0, 0, 100000, NULL },

@@ -12,6 +12,7 @@
 #include "nextpose/types.h"
 
 enum npi_task { NPI_TASK_DETECT = 0, NPI_TASK_POSE = 1, NPI_TASK_POSE_MULTI = 2 };
+enum npi_card_bf16 { NPI_BF16_UNKNOWN = 0, NPI_BF16_YES = 1, NPI_BF16_NO = 2 };         /* UNKNOWN: tested when the net is loaded */
 enum npi_layout { NPI_LAYOUT_AUTO = 0, NPI_LAYOUT_NHWC = 1, NPI_LAYOUT_NCHW = 2 };     /* AUTO: the dim that is 3 (or 1) */
 enum npi_colour { NPI_COLOUR_RGB = 0, NPI_COLOUR_BGR = 1 };
 enum npi_fit { NPI_FIT_LETTERBOX_CENTER = 0, NPI_FIT_LETTERBOX_TOPLEFT = 1, NPI_FIT_STRETCH = 2 };
@@ -43,6 +44,7 @@ struct npi_card {
     char sha256[3][65]; int n_sha256; /* of the files known to be this model (64 lower-case hex digits each); may be none */
     char files[4][96]; int n_files; /* names it is looked up by, first is preferred */
     int task;                     /* enum npi_task */
+    int bf16;                     /* enum npi_card_bf16: may --precision auto compute it in bf16? */
     struct npi_card_input in;
     struct npi_card_decoder dec;
     char keypoint_set[24];        /* "" for plain detectors */

@@ -10,7 +10,7 @@
 #define L_AVX_VNNI (L_AVX2 | NPI_CPU_AVX_VNNI)
 #define L_AVX512 (L_AVX2 | NPI_CPU_AVX512)
 #define L_AVX512_VNNI (L_AVX512 | NPI_CPU_AVX_VNNI | NPI_CPU_AVX512_VNNI)
-#define L_AVX512_BF16 (L_AVX512_VNNI | NPI_CPU_AVX512_BF16)
+#define L_AVX512_BF16 (L_AVX512_VNNI | NPI_CPU_AVX512_BF16 | NPI_CPU_BF16_PAYS)
 #define L_AVX512_FP16 (L_AVX512_BF16 | NPI_CPU_AVX512_FP16)
 #define L_AMX (L_AVX512_FP16 | NPI_CPU_AMX_BF16 | NPI_CPU_AMX_INT8)
 #define L_NEON NPI_CPU_NEON
@@ -40,6 +40,16 @@ unsigned npi_cpu_flags(void) {
         __atomic_store_n(&known, 1, __ATOMIC_RELEASE);
     }
     return __atomic_load_n(&flags, __ATOMIC_RELAXED);
+}
+
+int npi_cpu_amx_permit(void) {
+    static int answer; /* 0: not asked yet; asking twice gives the same answer */
+    int a = __atomic_load_n(&answer, __ATOMIC_ACQUIRE);
+    if (!a) {
+        a = npi_cpu_probe_amx_permit() ? 1 : -1;
+        __atomic_store_n(&answer, a, __ATOMIC_RELEASE);
+    }
+    return a > 0;
 }
 
 int npi_cpu_limit(const char *level, unsigned flags, unsigned *out) {

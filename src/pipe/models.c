@@ -4,9 +4,12 @@
  *   card: the file it names, beside the card
  *   id:   the built-in card's file, in the model directories */
 #include "pipe/models.h"
+#include "backend/precision.h"
 #include "base/log.h"
 #include "base/sha256.h"
+#include "cpu/cpu.h"
 #include "pipe/choose.h"
+#include "pipe/selftest.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -135,7 +138,7 @@ static int resized(const struct np_model *m, int side, struct np_model_params *p
     return npi_scaled_size(side, &d[first ? 2 : 1], &d[first ? 3 : 2]);
 }
 
-struct native_load { const struct npi_card *card; int took_column; };
+struct native_load { const struct npi_card *card; const char *precision; int took_column; };
 
 /* Outputs that the head of a known card does not read are not computed. A card that does not fit is told later, with its message. */
 static void prune(void *opaque, const struct npi_graph *g, char *keep, int *column) {
@@ -162,6 +165,7 @@ static int load(struct np_model **out, const struct npi_net *n, struct native_lo
     struct np_model_params p;
     np_model_params_default(&p);
     p.isa = isa;
+    p.precision = how->precision;
     if (log) p.logger = *log;
     const struct npi_load_hooks hooks = { .prune = how->card ? prune : NULL, .opaque = how };
     int r = npi_model_load(out, f->data, f->size, n->path, &p, &hooks, err);
@@ -183,9 +187,9 @@ static int load(struct np_model **out, const struct npi_net *n, struct native_lo
 }
 
 /* Our own engine on the mapped file, with its face. */
-static int open_native(struct npi_engine **out, struct npi_net *n, int known, const struct npi_file *f, const char *isa, int side, int must, const struct np_logger *log,
-                       struct np_error *err) {
-    struct native_load how = { .card = known ? &n->card : NULL };
+static int open_in(struct npi_engine **out, struct npi_net *n, int known, const struct npi_file *f, const char *isa, const char *precision, int side, int must,
+                   const struct np_logger *log, struct np_error *err) {
+    struct native_load how = { .card = known ? &n->card : NULL, .precision = precision };
     struct np_model *m = NULL;
     int r = load(&m, n, &how, f, isa, side, must, log, err);
     if (r >= 0 && (r = npi_engine_native(out, m, err)) < 0) np_model_free(&m);
@@ -196,17 +200,39 @@ static int open_native(struct npi_engine **out, struct npi_net *n, int known, co
     return r;
 }
 
+/* Likewise; auto becomes bf16 where that pays and the card says that the net tolerates it or, when it does not say, a test on a picture does. */
+static int open_native(struct npi_engine **out, struct npi_net *n, int known, const struct npi_file *f, const char *isa, const char *precision, int side, int must,
+                       const struct np_logger *log, struct np_error *err) {
+    const char *bf16 = NULL;
+    char why[160];
+    const int pays = npi_precision_may_be_bf16(precision, isa, &bf16), told = known ? n->card.bf16 : NPI_BF16_UNKNOWN;
+    int r = open_in(out, n, known, f, isa, pays && told == NPI_BF16_YES ? bf16 : precision, side, must, log, err);
+    if (r < 0 || !pays || told != NPI_BF16_UNKNOWN || n->card.bf16 == NPI_BF16_NO || !strstr(np_model_precision(npi_engine_model(*out)), "fp32")) return r;
+    struct npi_engine *e = NULL;
+    struct np_error no = { 0 };
+    unsigned cpu = 0;
+    npi_cpu_limit(isa, npi_cpu_flags(), &cpu);
+    const int ok = open_in(&e, n, 1, f, isa, bf16, side, must, NULL, &no) >= 0 && npi_trial_tolerates(e, *out, cpu, why, sizeof why);
+    if (!e) snprintf(why, sizeof why, "%.150s", no.message);
+    npi_log(log, NP_LOG_INFO, "%s: precision auto computes in %s: %s", n->path, ok ? "bf16" : "fp32", why);
+    if (ok) {
+        npi_engine_unref(out);
+        *out = e;
+    } else npi_engine_unref(&e);
+    return 0;
+}
+
 /* The file that our own engine reads: the net's, or its twin in a format that we know. */
 static int native_file(const struct npi_net *n, char *out, size_t size) {
     return npi_model_sibling(n->path, "tflite", out, size) || npi_model_sibling(n->path, "onnx", out, size);
 }
 
 /* Our engine on the net's file or on a twin of it. r < 0 with the reason in `why`. */
-static int try_native(struct npi_engine **out, struct npi_net *n, int *known, const struct npi_file *f, const char *isa, int side, int must, const struct np_logger *log,
-                      struct np_error *why) {
+static int try_native(struct npi_engine **out, struct npi_net *n, int *known, const struct npi_file *f, const char *isa, const char *precision, int side, int must,
+                      const struct np_logger *log, struct np_error *why) {
     const char *const format = npi_model_format(n->path);
     if (!strcmp(format, "onnx") || !strcmp(format, "tflite")) {
-        const int r = open_native(out, n, *known, f, isa, side, must, log, why);
+        const int r = open_native(out, n, *known, f, isa, precision, side, must, log, why);
         if (r >= 0) *known = 1;
         return r;
     }
@@ -215,7 +241,7 @@ static int try_native(struct npi_engine **out, struct npi_net *n, int *known, co
     if (!native_file(n, twin.path, sizeof twin.path)) return npi_fail(why, NP_EUNSUPPORTED, "%s: our own engine reads .onnx and .tflite", n->path);
     int r = npi_file_map(&g, twin.path, why);
     if (r >= 0 && !*known) r = card_of_file(&twin, &g, known, why);
-    if (r >= 0 && (r = open_native(out, &twin, *known, &g, isa, side, must, log, why)) >= 0) {
+    if (r >= 0 && (r = open_native(out, &twin, *known, &g, isa, precision, side, must, log, why)) >= 0) {
         n->card = twin.card;
         *known = 1;
     }
@@ -258,7 +284,7 @@ int npi_net_open_on(struct npi_net *out, const char *name, const char *dirs, con
     const struct npi_wish native_only = { .backend = "native", .strict = 1 };
     struct np_error why = { 0 };
     int own = r;
-    if (r >= 0) own = try_native(&e, n, &known, &f, isa, side, must, log, &why);
+    if (r >= 0) own = try_native(&e, n, &known, &f, isa, w ? w->precision : NULL, side, must, log, &why);
     if (r >= 0 && own < 0 && (!w || own == NP_EINVAL || own == NP_ENOMEM || own == NP_EMODEL)) r = npi_fail(err, own, "%s", why.message); /* no other runtime would help */
     if (r >= 0) r = npi_choose_runtime(n, w ? w : &native_only, &e, why.message, known, side, isa, log, err);
     npi_engine_unref(&e);

@@ -5,10 +5,13 @@
 #include "base/half.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define BOUND_F32 0.02
 #define BOUND_Q8 0.15
+#define BOUND_COARSE 0.03
+#define JOINT_COARSE 0.01
 #define ROUNDS 7
 #define BUDGET_NS 1000000000
 
@@ -137,6 +140,18 @@ static int is_q8(const struct npi_trial *t) {
     return 0;
 }
 
+/* Root mean square of the difference of two outputs, relative to the first; to `floor` where that is less. */
+static double difference(const struct npi_view *a, const void *pa, const struct npi_view *b, const void *pb, enum fit f, int class_index, double floor) {
+    double diff = 0, size = 0;
+    const double least = floor * floor * (double)npi_view_count(a);
+    for (size_t e = 0; e < (size_t)npi_view_count(a); e++) {
+        const double p = number_at(a, pa, e), q = number_at(b, pb, index_in(a, b, f, class_index, e));
+        diff += (p - q) * (p - q);
+        size += p * p;
+    }
+    return sqrt(diff / ((size > least ? size : least) + 1e-9));
+}
+
 int npi_trial_compare(struct npi_trial *t, const struct npi_trial *native, int class_index, struct np_error *err) {
     unsigned used = 0;
     const int restless = t->error == -2;
@@ -149,15 +164,8 @@ int npi_trial_compare(struct npi_trial *t, const struct npi_trial *native, int c
         if (k < 0) continue;
         const struct npi_view *const b = &t->face->out[k];
         const enum fit f = fits(a, b, class_index);
-        double diff = 0, size = 0;
         used |= 1u << k;
-        for (size_t e = 0; e < (size_t)npi_view_count(a); e++) {
-            const double p = number_at(a, npi_run_output(native->run, i), e), q = number_at(b, npi_run_output(t->run, k),
-                    index_in(a, b, f, class_index, e));
-            diff += (p - q) * (p - q);
-            size += p * p;
-        }
-        const double error = sqrt(diff / (size + 1e-9));
+        const double error = difference(a, npi_run_output(native->run, i), b, npi_run_output(t->run, k), f, class_index, 0);
         if (!(error <= t->error)) t->error = error;
         const double bound = is_q8(native) || is_q8(t) ? BOUND_Q8 : BOUND_F32;
         if (!(error <= bound))
@@ -194,6 +202,33 @@ int npi_trial_compare_joints(struct npi_trial *t, const struct npi_trial *native
     }
     npi_free(p);
     return r;
+}
+
+int npi_trial_tolerates(struct npi_engine *coarse, struct npi_engine *fine, unsigned cpu, char *why, size_t size) {
+    struct npi_trial a, b;
+    struct np_error e = { 0 };
+    struct npi_pose *const p = npi_alloc(2 * sizeof *p);
+    double far = 0, error = 0;
+    int opened = 0;
+    if (p && npi_trial_open(&a, coarse, NULL, cpu, &e) >= 0) opened = 1;
+    if (opened && npi_trial_open(&b, fine, NULL, cpu, &e) >= 0) opened = 2;
+    int r = opened == 2 ? 0 : NP_ENOMEM;
+    for (int i = 0; r == 0 && i < b.face->n_out; i++) {
+        const double d = difference(&b.face->out[i], npi_run_output(b.run, i), &a.face->out[i], npi_run_output(a.run, i), SAME, 0, 0.05);
+        if (!(d <= error)) error = d;
+    }
+    if (r == 0 && b.face->card.task == NPI_TASK_POSE && (r = joints(&a, &p[0], &e)) >= 0 && (r = joints(&b, &p[1], &e)) >= 0)
+        for (int i = 0; i < p[0].n; i++) {
+            const double x = (double)(p[0].joint[i].x - p[1].joint[i].x), y = (double)(p[0].joint[i].y - p[1].joint[i].y), d = sqrt(x * x + y * y);
+            if (!(d <= far)) far = d;
+        }
+    const int ok = r == 0 && error <= BOUND_COARSE && far <= JOINT_COARSE * (double)b.face->in.width;
+    if (r < 0) snprintf(why, size, "%s", *e.message ? e.message : "out of memory");
+    else snprintf(why, size, "outputs differ by %.2g %%, joints by %.2g px of %d (bounds %g %%, %g px)", error * 100, far, b.face->in.width, BOUND_COARSE * 100, JOINT_COARSE * b.face->in.width);
+    if (opened > 1) npi_trial_close(&b);
+    if (opened) npi_trial_close(&a);
+    npi_free(p);
+    return ok;
 }
 
 void npi_trial_time(struct npi_trial *const *t, int n, struct np_pool *pool, double *ms) {

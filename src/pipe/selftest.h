@@ -23,6 +23,9 @@ int npi_trial_compare(struct npi_trial *t, const struct npi_trial *native, int c
 /* The joints that the head reads from both, for pose nets: files of one net may hold an output in an order that the head takes for another one. NP_EBACKEND: half of
  * them lie further apart than a twentieth of the net's input. */
 int npi_trial_compare_joints(struct npi_trial *t, const struct npi_trial *native, struct np_error *err);
+/* Is `coarse` (the same net in a lower precision) near enough to `fine`? Both run on the picture: no output may differ by more than 3 % (root mean square), and no joint by
+ * more than a hundredth of the net's input. why: what was measured. */
+int npi_trial_tolerates(struct npi_engine *coarse, struct npi_engine *fine, unsigned cpu, char *why, size_t size);
 /* Median milliseconds of each of n trials, runs taken in turn so that a busy moment hits all alike. Stops early after about a second. */
 void npi_trial_time(struct npi_trial *const *t, int n, struct np_pool *pool, double *ms);
 #endif

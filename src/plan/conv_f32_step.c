@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See conv_f32_step.h. Tasks are tiles of m_tile pixels times blocks of panels, blocks fastest, so that one thread keeps
  * its tile of A in cache while it walks over the weights. */
-#include "plan/conv_f32_step.h"
+#include "plan/conv_bf16_step.h"
 
 #include <limits.h>
 #include <string.h>
@@ -123,6 +123,15 @@ static void rows_runs(const struct npi_conv_f32 *c, const float *x, size_t m0, i
     }
 }
 
+void npi_conv_f32_rows(const struct npi_conv_f32 *c, const float *in, size_t m0, int m, const float **rows, float *copies) {
+    if (c->rows == NPI_ROWS_DENSE)
+        for (int i = 0; i < m; i++) rows[i] = in + (m0 + (size_t)i) * (size_t)c->ci;
+    else if (c->rows == NPI_ROWS_TAPS)
+        rows_taps(c, in, m0, m, rows);
+    else
+        rows_runs(c, in, m0, m, rows, copies);
+}
+
 static void run(const struct npi_step *s, const struct npi_exec *x, int task, int worker) {
     const struct npi_conv_f32 *const c = s->params;
     const struct npi_conv_f32_block *const blk = &c->block[task % c->n_blocks];
@@ -132,12 +141,7 @@ static void run(const struct npi_step *s, const struct npi_exec *x, int task, in
     const int cog = c->co / c->groups, cig = c->ci / c->groups;
     const size_t col = (size_t)(group * cog + blk->n0);
     const float *in = (const float *)x->ptr[c->x] + group * cig, **rows = npi_exec_scratch(x, worker);
-    if (c->rows == NPI_ROWS_DENSE)
-        for (int i = 0; i < m; i++) rows[i] = in + (m0 + (size_t)i) * (size_t)c->ci;
-    else if (c->rows == NPI_ROWS_TAPS)
-        rows_taps(c, in, m0, m, rows);
-    else
-        rows_runs(c, in, m0, m, rows, (float *)(void *)((char *)rows + npi_align_up((size_t)(c->taps * c->m_tile) * sizeof *rows, NPI_ALIGN)));
+    npi_conv_f32_rows(c, in, m0, m, rows, (float *)(void *)((char *)rows + npi_align_up((size_t)(c->taps * c->m_tile) * sizeof *rows, NPI_ALIGN)));
     const struct npi_gemm_f32_job j = {
         .a = rows, .a_stride = (size_t)c->m_tile, .m = m, .taps = c->taps, .k = c->k,
         .w = c->packed + (size_t)group * c->group_floats + blk->at, .bias = c->bias + col, .n = blk->n, .n_behind = cog - blk->n0 - blk->n,
@@ -205,6 +209,7 @@ int npi_conv_f32_step(struct npi_binder *b, struct npi_conv_f32 *c, struct npi_s
     const struct npi_gemm_f32 *g = &b->k->gemm_f32;
     const int cog = c->co / c->groups;
     choose_rows(c);
+    if (npi_conv_bf16_takes(b, c)) return npi_conv_bf16_step(b, c, s);
     const size_t window = (size_t)c->taps * (size_t)c->k, cols = npi_gemm_f32_packed_cols(g, cog);
     size_t bytes;
     if (npi_mul_overflow(window, cols, &c->group_floats) || npi_mul_overflow(c->group_floats, (size_t)c->groups * sizeof(float), &bytes)) return NP_ENOMEM;

@@ -31,6 +31,7 @@ struct npi_step {
     size_t scratch_bytes;      /* a worker */
     int node;                  /* index in graph */
     int64_t macs;              /* 0 when not a product */
+    int parts;                 /* of a float product: bf16 parts that its operands are split into; 0: f32 */
     /* set by a binder that can work in place: output 0 takes the memory of input `inplace_of` if that one dies here; -1 none */
     int inplace_of;
     /* bit i: input i is a constant that the binder has packed; run() never reads it, so its original is dropped after planning */

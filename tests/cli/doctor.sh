@@ -6,13 +6,13 @@ export HOME="$T" XDG_CACHE_HOME="$T/cache" XDG_DATA_HOME="$T/data"
 "$NP" doctor --no-measure >"$T/out" 2>"$T/err" && fail "ready without models" || equal $? 3 "exit code without models"
 grep -q "^advice .*models get" "$T/out" || fail "no advice to get the models"
 grep -q "^verdict    not ready" "$T/out" || fail "the verdict is missing"
-for key in processor "may use" isa memory gpu category runtime ffmpeg camera display rates; do grep -q "^$key " "$T/out" || fail "text lacks '$key'"; done
+for key in processor "may use" isa precision memory gpu category runtime ffmpeg camera display rates; do grep -q "^$key " "$T/out" || fail "text lacks '$key'"; done
 "$NP" doctor --no-measure --json >"$T/json" 2>/dev/null
 python3 - "$T/json" <<'PY' || fail "JSON of doctor"
 import json, sys
 d = json.load(open(sys.argv[1]))
 assert d["ready"] is False and 1 <= len(d["advice"]) <= 3, d["advice"]
-assert d["cpu"]["allowed"] >= 1 and "scalar" in d["cpu"]["isa"] and d["memory"]["total_mb"] > 100
+assert d["cpu"]["allowed"] >= 1 and "scalar" in d["cpu"]["isa"] and "fp32" in d["cpu"]["precision"] and d["memory"]["total_mb"] > 100
 assert d["category"]["name"].split("_")[0] in ("cpu", "gpu")
 assert any(r["name"] == "native" and r["works"] for r in d["runtimes"])
 PY

@@ -11,7 +11,8 @@
 #include "tools/bench/bench.h"
 
 static const struct opt_def bench_opts[] = {
-    { "threads", 't', OPT_STRING, "1", 0, 0, NULL, "N,…", "thread counts, e.g. 1,2,4", "Options" },
+    { "precision", 0, OPT_STRING, "auto", 0, 0, NULL, "NAME,…", TOOL_PRECISION_HELP, "Options" },
+    { "threads", 't', OPT_STRING, "1", 0, 0, NULL, "N,…", "thread counts, e.g. 1,2,4", NULL },
     { "isa", 0, OPT_STRING, NULL, 0, 0, NULL, "LEVEL,…", "levels, e.g. scalar,avx2; all: every one of this machine (default: the best)", NULL },
     { "batch", 0, OPT_INT, NULL, 1, 64, NULL, "N", "first dimension of the input", NULL },
     { "runs", 'r', OPT_INT, "20", 1, 100000, NULL, "N", "timed runs each", NULL },
@@ -20,7 +21,6 @@ static const struct opt_def bench_opts[] = {
     { "json", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "one JSON object a line instead of the table", NULL },
     { "backend", 0, OPT_STRING, NULL, 0, 0, NULL, "NAME,…", "runtimes side by side: native, tflite, onnx, openvino, torch; all", "Other runtimes" },
     { "device", 0, OPT_STRING, NULL, 0, 0, NULL, "NAME", "of other runtimes: cpu, gpu, auto, cuda, tensorrt, … [cpu]", NULL },
-    { "precision", 0, OPT_CHOICE, "auto", 0, 0, "auto|fp32|fp16|bf16|int8", "NAME", "auto, fp32, fp16, bf16, int8", NULL },
     { "backend-options", 0, OPT_STRING, NULL, 0, 0, NULL, "K=V,…", "settings of the runtime by its own names", NULL },
     { "isolate", 0, OPT_BOOL, NULL, 0, 0, NULL, NULL, "time other runtimes in processes of their own, as run --isolate has them", NULL },
     TOOL_RUNTIME_OPTS,
@@ -29,9 +29,9 @@ static const struct opt_def bench_opts[] = {
 
 #define MAX_CASES 64
 struct bench_case {
-    char isa[24];
+    char isa[24], precision[24];
     int threads;
-    struct np_model *model;     /* shared by the cases of one level */
+    struct np_model *model;     /* shared by the cases of one level and precision */
     int owns_model;
     struct np_pool *pool;
     struct np_session *session;
@@ -81,6 +81,7 @@ static int open_case(struct bench_case *c, const char *path, const struct opts *
         struct np_tensor_info t;
         np_model_params_default(&p);
         p.isa = *c->isa ? c->isa : NULL;
+        p.precision = c->precision;
         if (opt_str(o, "batch")) {
             /* The rank has to be given with the dims: load once to learn it. */
             if ((r = np_model_load(&c->model, path, &p, err)) < 0) return r;
@@ -91,6 +92,7 @@ static int open_case(struct bench_case *c, const char *path, const struct opts *
             p.rank = t.rank;
             for (int i = 0; i < t.rank; i++) p.dims[i] = i ? t.dims[i] : opt_int(o, "batch");
         }
+        p.logger = tool_logger(NP_LOG_WARN); /* says when it is not what was asked for */
         if ((r = np_model_load(&c->model, path, &p, err)) < 0) return r;
         c->owns_model = 1;
     }
@@ -125,7 +127,7 @@ static void report(const struct bench_case *c, int n, const char *path, const st
         printf("%s on %s\n%.3f G multiply-adds, weights %.2f MB, activations %.2f MB; %d runs each, interleaved\n\n", path, tool_cpu_name(),
                (double)s.macs * 1e-9,
                (double)s.weights_bytes / 1048576, (double)s.arena_bytes / 1048576, runs);
-        printf("%-14s %7s %10s %10s %9s %8s\n", "isa", "threads", "min ms", "median ms", "GFLOP/s", "speed");
+        printf("%-14s %7s %10s %10s %9s %8s  %s\n", "isa", "threads", "min ms", "median ms", "GFLOP/s", "speed", "computes in");
     }
     for (int i = 0; i < n; i++) {
         const double min = c[i].ms[0], med = median(c[i].ms, runs), gflops = min > 0 ? 2 * (double)s.macs * 1e-6 / min : 0;
@@ -136,6 +138,8 @@ static void report(const struct bench_case *c, int n, const char *path, const st
             npi_out_json_str(&out, path);
             npi_out_str(&out, ",\"isa\":");
             npi_out_json_str(&out, c[i].isa);
+            npi_out_str(&out, ",\"precision\":");
+            npi_out_json_str(&out, np_model_precision(c[i].model));
             npi_out_str(&out, ",\"threads\":");
             npi_out_int(&out, c[i].threads);
             npi_out_str(&out, ",\"batch\":");
@@ -152,7 +156,7 @@ static void report(const struct bench_case *c, int n, const char *path, const st
             npi_out_json_str(&out, tool_cpu_name());
             npi_out_str(&out, "}\n");
             npi_out_close(&out, NULL);
-        } else printf("%-14s %7d %10.3f %10.3f %9.1f %7.2fx\n", c[i].isa, c[i].threads, min, med, gflops, c[0].ms[0] / min);
+        } else printf("%-14s %7d %10.3f %10.3f %9.1f %7.2fx  %s\n", c[i].isa, c[i].threads, min, med, gflops, c[0].ms[0] / min, np_model_precision(c[i].model));
     }
 }
 
@@ -160,7 +164,7 @@ static void print_line(void *opaque, const char *text) { puts(text); }
 
 /* The combinations asked for. Count, or an error. */
 static int make_cases(struct bench_case *c, const struct opts *o, struct np_error *err) {
-    char all[256] = "", isa[24], threads[24];
+    char all[256] = "", isa[24], threads[24], precision[24];
     const char *levels = opt_str(o, "isa");
     const char *best = "scalar";
     int n = 0;
@@ -170,17 +174,18 @@ static int make_cases(struct bench_case *c, const struct opts *o, struct np_erro
     }
     if (!levels) levels = best;
     else if (!strcmp(levels, "all")) levels = all;
-    for (const char *l = levels; (l = word(l, isa, sizeof isa));) {
-        for (const char *t = opt_str(o, "threads"); (t = word(t, threads, sizeof threads)); n++) {
-            char *end = NULL;
-            const long k = strtol(threads, &end, 10);
-            if (end == threads || *end || k < 1 || k > 64) return npi_io_fail(err, NP_EINVAL, "--threads: '%s' is not a count from 1 to 64", threads);
-            if (n == MAX_CASES) return npi_io_fail(err, NP_EINVAL, "more than %d combinations of --isa and --threads", MAX_CASES);
-            c[n].threads = (int)k;
-            snprintf(c[n].isa, sizeof c[n].isa, "%s", isa);
-        }
-    }
-    return n ? n : npi_io_fail(err, NP_EINVAL, "--isa or --threads is empty");
+    for (const char *l = levels; (l = word(l, isa, sizeof isa));)
+        for (const char *p = opt_str(o, "precision"); (p = word(p, precision, sizeof precision));)
+            for (const char *t = opt_str(o, "threads"); (t = word(t, threads, sizeof threads)); n++) {
+                char *end = NULL;
+                const long k = strtol(threads, &end, 10);
+                if (end == threads || *end || k < 1 || k > 64) return npi_io_fail(err, NP_EINVAL, "--threads: '%s' is not a count from 1 to 64", threads);
+                if (n == MAX_CASES) return npi_io_fail(err, NP_EINVAL, "more than %d combinations of --isa, --precision and --threads", MAX_CASES);
+                c[n].threads = (int)k;
+                snprintf(c[n].isa, sizeof c[n].isa, "%s", isa);
+                snprintf(c[n].precision, sizeof c[n].precision, "%s", precision);
+            }
+    return n ? n : npi_io_fail(err, NP_EINVAL, "--isa, --precision or --threads is empty");
 }
 
 static int run_bench(const struct opts *o) {
@@ -191,7 +196,7 @@ static int run_bench(const struct opts *o) {
     const int n = r > 0 ? r : 0;
     if (r > 0) r = 0;
     for (int i = 0; r == 0 && i < n; i++) {
-        if (i && !strcmp(c[i].isa, c[i - 1].isa)) c[i].model = c[i - 1].model;
+        if (i && !strcmp(c[i].isa, c[i - 1].isa) && !strcmp(c[i].precision, c[i - 1].precision)) c[i].model = c[i - 1].model;
         r = open_case(&c[i], path, o, &e);
     }
     if (r == 0) r = measure(c, n, opt_int(o, "runs"), opt_int(o, "warmup"), &e);

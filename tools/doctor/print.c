@@ -36,6 +36,7 @@ static void print_presets(const struct doctor *d, FILE *f) {
 }
 
 void doctor_print_text(const struct doctor *d, FILE *f) {
+    char precision[256];
     const struct np_hardware *const h = &d->hw;
     fprintf(f, "nextpose   %s (API %d)\nprocessor  %s\n", np_version(), np_api_version(), tool_cpu_name());
     fprintf(f, "may use    %d of %d threads, %d cores", h->n_allowed, h->n_logical, h->n_cores);
@@ -43,6 +44,7 @@ void doctor_print_text(const struct doctor *d, FILE *f) {
     if (h->quota > 0) fprintf(f, ", container limit %.1f processors", h->quota);
     fprintf(f, "\nisa        ");
     for (int i = 0; np_isa_level(i); i++) fprintf(f, "%s%s", i ? ", " : "", np_isa_level(i));
+    if (np_precision_here(NULL, precision, sizeof precision) == 0) fprintf(f, "\nprecision  %s", precision);
     fprintf(f, "\nmemory     %.0f MB, %.0f free; caches %s\n", h->memory_mb, d->memory_available_mb, *d->caches ? d->caches : "unknown");
     if (!h->n_gpus) fprintf(f, "gpu        none\n");
     for (int i = 0; i < h->n_gpus; i++) {
@@ -119,6 +121,8 @@ static void json_machine(struct json *j, const struct doctor *d) {
     open_with(j, "isa", "[");
     for (int i = 0; np_isa_level(i); i++) text(j, NULL, np_isa_level(i));
     close_with(j, "]");
+    char precision[256];
+    if (np_precision_here(NULL, precision, sizeof precision) == 0) text(j, "precision", precision);
     close_with(j, "}");
     open_with(j, "memory", "{");
     number(j, "total_mb", h->memory_mb);
