@@ -82,6 +82,14 @@ static void feed(struct npi_pipe *p, uint64_t seq, struct npi_slot *s) {
     }
 }
 
+/* The newest frame is never passed over: its caller may wait for it before it sends another one. */
+static int newer_comes(struct npi_pipe *p, uint64_t seq) {
+    pthread_mutex_lock(&p->lock);
+    const int newer = p->sent > seq + 1 || p->has_waiting;
+    pthread_mutex_unlock(&p->lock);
+    return newer;
+}
+
 void npi_emit(struct npi_pipe *p, uint64_t seq, struct npi_slot *s) {
     struct np_result *const r = &s->result;
     const int has_joints = p->p.set && (p->p.pose || p->p.det);
@@ -114,7 +122,7 @@ void npi_emit(struct npi_pipe *p, uint64_t seq, struct npi_slot *s) {
     r->total_ms = (float)(now - s->sent_ns) / 1e6f;
     r->backend_switches = (int)((p->p.det ? npi_lineup_generation(p->p.det->lineup) : 0) + (p->p.pose ? npi_lineup_generation(p->p.pose->lineup) : 0));
     r->delay_ms = (float)(now - s->frame.captured_ns) / 1e6f;
-    if (s->max_delay_ms > 0) s->passed_over = npi_credit_pass_over(&p->credit, r->delay_ms > s->max_delay_ms);
+    if (s->max_delay_ms > 0) s->passed_over = npi_credit_pass_over(&p->credit, r->delay_ms > s->max_delay_ms && newer_comes(p, seq));
     const struct npi_meter_frame note = { .delay_ms = r->delay_ms, .max_delay_ms = s->max_delay_ms, .persons = r->n_persons, .inferred = r->inferred,
                                           .propagated = propagated > 0, .failed = failed, .passed_over = s->passed_over };
     npi_meter_emitted(&p->meter, &note);

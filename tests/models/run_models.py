@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole models against ONNX Runtime and LiteRT, at every ISA level and with 1 and 2 threads.
 
-    run_models.py RUN_MODEL [--only NAME] [--quick]
+    run_models.py RUN_MODEL [--only NAME] [--quick]      --quick: one photo, the first and the last level
 
 Inputs are square crops of real photos. Every peer runs twice, with its plain and with its fast kernels (LiteRT: reference and
 XNNPACK; ONNX Runtime: without and with graph optimisations); how far these two are apart is the yardstick, since both are
@@ -264,6 +264,8 @@ def main():
     if not SHARED or not os.path.isdir(os.path.join(SHARED, "models")):
         skip(f"no models in NEXTPOSE_SHARED ({SHARED or 'not set'})")
     levels = subprocess.run([args[0], "--levels"], capture_output=True, text=True, check=True).stdout.split()
+    if "--quick" in sys.argv:
+        levels = levels[:1] + levels[-1:] if len(levels) > 1 else levels
     bad = 0
     with tempfile.TemporaryDirectory() as tmp:
         for name in MODELS:

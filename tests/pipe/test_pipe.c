@@ -43,6 +43,7 @@ static struct np_context *open_context(int mode, int threads) {
     s.model = pose;
     s.mode = mode;
     s.threads = threads;
+    s.max_delay_ms = 0; /* however slow the machine */
     const int r = np_open(&c, &s, &e);
     CHECK(r == 0, "%s", r ? e.message : "");
     return c;
