@@ -159,7 +159,9 @@ static void held_inference(int skip) {
     CHECK(given == 1, "%d results", given);
     np_context_stats(c, &st);
     const int64_t begun = st.n_inferences - before.n_inferences;
-    CHECK(begun >= 1 && begun <= before.knobs.batch_size, "%lld inferences after the bound was over", (long long)begun);
+    /* The batch that was held; and one of the newest frame when its detection took so long that no pose was made for too long. Three people on each frame
+     * behind would be six and more. */
+    CHECK(begun >= 1 && begun <= 2 * before.knobs.batch_size, "%lld inferences after the bound was over", (long long)begun);
     CHECK(st.n_left_out > before.n_left_out, "nothing was left out");
     CHECK(st.n_read - before.n_read == 1 + BEHIND && st.n_dropped - before.n_dropped == BEHIND, "%lld of %d passed over",
           (long long)(st.n_dropped - before.n_dropped), BEHIND);
@@ -278,7 +280,7 @@ static void adjust(void) {
     np_result_release(c, &r);
     changes_of_presets(c);
     for (int k = 0; k < 2; k++) pthread_create(&t[k], NULL, adjuster, c);
-    for (int k = 1; k < 25; k++) {
+    for (int k = 1; k < (SANITIZED ? 12 : 25); k++) {
         send(c, k);
         CHECK(next(c) == k, "frame %d", k);
     }
@@ -309,7 +311,7 @@ int main(int argc, char **argv) {
     newest_wins();
     cheap_frames_pass();
     held_inference(1);
-    held_inference(5);
+    held_inference(SANITIZED ? 2 : 5);
     slow_consumer();
     adjust();
     idle_is_free();
