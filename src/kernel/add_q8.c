@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "cpu/cpu.h"
+#include "kernel/arm/arm.h"
 #include "kernel/x86/add_q8.h"
 
 static uint8_t finish(const struct npi_q8_out *o, float v) {
@@ -34,5 +35,7 @@ void npi_add_q8_init(struct npi_add_q8 *k, unsigned cpu) {
 #if defined(__x86_64__)
     if (cpu & NPI_CPU_AVX2) npi_add_q8_init_avx2(k);
     if (cpu & NPI_CPU_AVX512) npi_add_q8_init_avx512(k);
+#elif defined(__aarch64__)
+    if (cpu & NPI_CPU_NEON) npi_add_q8_init_neon(k);
 #endif
 }

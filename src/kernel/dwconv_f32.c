@@ -2,6 +2,7 @@
 /* The C depthwise convolution, the packing, and the choice of the level. */
 #include "kernel/dwconv_f32.h"
 #include "cpu/cpu.h"
+#include "kernel/arm/arm.h"
 
 enum { VL = 8 };
 
@@ -36,5 +37,7 @@ void npi_dwconv_f32_init(struct npi_dwconv_f32 *d, unsigned cpu) {
 #if defined(__x86_64__)
     if (cpu & NPI_CPU_AVX2) npi_dwconv_f32_init_avx2(d);
     if (cpu & NPI_CPU_AVX512) npi_dwconv_f32_init_avx512(d);
+#elif defined(__aarch64__)
+    if (cpu & NPI_CPU_NEON) npi_dwconv_f32_init_neon(d);
 #endif
 }

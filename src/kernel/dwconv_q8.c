@@ -9,6 +9,9 @@
 
 #include <string.h>
 
+#include "cpu/cpu.h"
+#include "kernel/arm/arm.h"
+
 enum { C_BLOCK = 16 };
 
 static void row_c(const struct npi_dwconv_q8_row *r) {
@@ -37,6 +40,9 @@ void npi_dwconv_q8_init(struct npi_dwconv_q8 *d, struct npi_dwconv_q8 *wide, uns
     *d = *wide = (struct npi_dwconv_q8){ .name = "dwconv_q8_c", .row = row_c, .block = C_BLOCK, .order = NPI_DW_Q8_C };
 #if defined(__x86_64__)
     npi_dwconv_q8_init_x86(d, wide, cpu);
+#elif defined(__aarch64__)
+    if (cpu & NPI_CPU_NEON) npi_dwconv_q8_init_neon(wide);
+    *d = *wide;
 #endif
 }
 

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "cpu/cpu.h"
+#include "kernel/arm/arm.h"
 #include "kernel/x86/elem_f32.h"
 
 static inline float clampf(float x, float lo, float hi) { return x < lo ? lo : x > hi ? hi : x; }
@@ -66,5 +67,7 @@ void npi_elem_f32_init(struct npi_elem_f32 *k, unsigned cpu) {
 #if defined(__x86_64__)
     if (cpu & NPI_CPU_AVX2) npi_elem_f32_init_avx2(k);
     if (cpu & NPI_CPU_AVX512) npi_elem_f32_init_avx512(k);
+#elif defined(__aarch64__)
+    if (cpu & NPI_CPU_NEON) npi_elem_f32_init_neon(k);
 #endif
 }

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "cpu/cpu.h"
+#include "kernel/arm/arm.h"
 #include "kernel/x86/elem_q8.h"
 
 static void map_c(uint8_t *y, const uint8_t *x, size_t n, const uint8_t *table) {
@@ -41,5 +42,7 @@ void npi_elem_q8_init(struct npi_elem_q8 *k, unsigned cpu) {
 #if defined(__x86_64__)
     if (cpu & NPI_CPU_AVX2) npi_elem_q8_init_avx2(k);
     if (cpu & NPI_CPU_AVX512) npi_elem_q8_init_avx512(k);
+#elif defined(__aarch64__)
+    if (cpu & NPI_CPU_NEON) npi_elem_q8_init_neon(k);
 #endif
 }

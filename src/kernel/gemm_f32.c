@@ -2,6 +2,7 @@
 /* The C product, the packing that all levels share, and the choice of the level. */
 #include "kernel/gemm_f32.h"
 #include "cpu/cpu.h"
+#include "kernel/arm/arm.h"
 
 static int panel_c(int left) { return left < 8 ? left : 8; }
 
@@ -66,5 +67,7 @@ void npi_gemm_f32_init(struct npi_gemm_f32 *g, unsigned cpu) {
 #if defined(__x86_64__)
     if (cpu & NPI_CPU_AVX2) npi_gemm_f32_init_avx2(g);
     if (cpu & NPI_CPU_AVX512) npi_gemm_f32_init_avx512(g);
+#elif defined(__aarch64__)
+    if (cpu & NPI_CPU_NEON) npi_gemm_f32_init_neon(g);
 #endif
 }

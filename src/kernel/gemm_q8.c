@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+#include "cpu/cpu.h"
+#include "kernel/arm/arm.h"
+
 enum { C_NR = 16 };
 
 static void copy_a_c(const struct npi_gemm_q8_copy *c) {
@@ -38,6 +41,10 @@ void npi_gemm_q8_init(struct npi_gemm_q8 *g, unsigned cpu) {
     *g = (struct npi_gemm_q8){ .name = "gemm_q8_1x16_c", .tile = tile_c, .copy_a = copy_a_c, .nr = C_NR, .granule = C_NR, .kr = 1, .a_bytes = 2 };
 #if defined(__x86_64__)
     npi_gemm_q8_init_x86(g, cpu);
+#elif defined(__aarch64__)
+    if (cpu & NPI_CPU_NEON) npi_gemm_q8_init_neon(g);
+    if (cpu & NPI_CPU_DOTPROD) npi_gemm_q8_init_dotprod(g);
+    if (cpu & NPI_CPU_I8MM) npi_gemm_q8_init_i8mm(g);
 #endif
 }
 
@@ -80,7 +87,7 @@ void npi_gemm_q8_row_sums(int32_t *row, const void *a, size_t lda, int rows, int
 
 void npi_gemm_q8_pack(const struct npi_gemm_q8 *g, void *dst, const struct npi_gemm_q8_layer *l, int panel) {
     const int width = npi_gemm_q8_width(g, l->n, panel), c0 = panel * g->nr;
-    const int zx_u8 = l->x_u8 ? l->zx : l->zx + 128;
+    const int zx_u8 = l->x_u8 ? l->zx : l->zx + 128, zx = g->a_signed ? zx_u8 - 128 : zx_u8;
     int32_t *const bias = dst;
     float *const scale = (float *)(bias + width);
     char *const out = (char *)(scale + width);
@@ -100,7 +107,7 @@ void npi_gemm_q8_pack(const struct npi_gemm_q8 *g, void *dst, const struct npi_g
                 memcpy(out + at * 2, &s, 2);
             }
         }
-        bias[slot] = (int32_t)((l->bias ? (uint32_t)l->bias[c0 + c] : 0) - sum * (uint32_t)zx_u8);
+        bias[slot] = (int32_t)((l->bias ? (uint32_t)l->bias[c0 + c] : 0) - sum * (uint32_t)zx);
         scale[slot] = l->scale[c0 + c];
     }
 }

@@ -51,6 +51,7 @@ struct npi_gemm_q8 {
     void (*copy_a)(const struct npi_gemm_q8_copy *c);
     int nr, granule;              /* channels of a panel; the last one is cut to a multiple of granule */
     int kr, a_bytes;              /* elements of k that lie together; bytes of an A element: 1 (VNNI) or 2 */
+    int a_signed;                 /* the kernel turns A's unsigned bytes into signed ones before it multiplies (sdot) */
 };
 
 /* What a layer looks like to the packer. */

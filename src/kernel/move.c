@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cpu/cpu.h"
+#include "kernel/arm/arm.h"
 #include "kernel/x86/move.h"
 
 /* Squares of 16 by 16, so that lines of both sides stay in the cache while they are used. */
@@ -25,5 +26,7 @@ void npi_move_init(struct npi_move *k, unsigned cpu) {
     *k = (struct npi_move){ t8_c, t16_c, t32_c, t64_c };
 #if defined(__x86_64__)
     if (cpu & NPI_CPU_AVX2) npi_move_init_avx2(k);
+#elif defined(__aarch64__)
+    if (cpu & NPI_CPU_NEON) npi_move_init_neon(k);
 #endif
 }

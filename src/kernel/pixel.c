@@ -3,6 +3,7 @@
 #include "kernel/pixel.h"
 
 #include "cpu/cpu.h"
+#include "kernel/arm/arm.h"
 #include "kernel/x86/pixel.h"
 
 /* Blocks of 32 columns keep their sums in registers over all rows. */
@@ -44,5 +45,7 @@ void npi_pixel_init(struct npi_pixel *k, unsigned cpu) {
     *k = (struct npi_pixel){ vsum_u8_c, hpair_u16_c, line_u8_c };
 #if defined(__x86_64__)
     if (cpu & NPI_CPU_AVX2) npi_pixel_init_avx2(k);
+#elif defined(__aarch64__)
+    if (cpu & NPI_CPU_NEON) npi_pixel_init_neon(k);
 #endif
 }

@@ -3,6 +3,7 @@
 #include "kernel/pool.h"
 
 #include "cpu/cpu.h"
+#include "kernel/arm/arm.h"
 
 static void max_f32_c(float *y, const float *const *tap, int n, size_t c, float lo, float hi) {
     for (size_t i = 0; i < c; i++) {
@@ -39,5 +40,7 @@ void npi_pool_init(struct npi_pool *k, unsigned cpu) {
 #if defined(__x86_64__)
     if (cpu & NPI_CPU_AVX2) npi_pool_init_avx2(k);
     if (cpu & NPI_CPU_AVX512) npi_pool_init_avx512(k);
+#elif defined(__aarch64__)
+    if (cpu & NPI_CPU_NEON) npi_pool_init_neon(k);
 #endif
 }

@@ -3,6 +3,7 @@
 #include "kernel/resize.h"
 
 #include "cpu/cpu.h"
+#include "kernel/arm/arm.h"
 
 static void blend_f32_c(float *y, const float *r0, const float *r1, float w, size_t n) {
     for (size_t i = 0; i < n; i++) y[i] = (1 - w) * r0[i] + w * r1[i];
@@ -31,5 +32,7 @@ void npi_resize_init(struct npi_resize *k, unsigned cpu) {
 #if defined(__x86_64__)
     if (cpu & NPI_CPU_AVX2) npi_resize_init_avx2(k);
     if (cpu & NPI_CPU_AVX512) npi_resize_init_avx512(k);
+#elif defined(__aarch64__)
+    if (cpu & NPI_CPU_NEON) npi_resize_init_neon(k);
 #endif
 }

@@ -109,8 +109,9 @@ static double moved(const struct npi_quantizer *q, float *const *a, float *const
         double d = 0, top = 1e-6;
         if (q->g.tensor[q->g.output[o]].v.dtype != NP_F32) continue;
         for (int64_t i = 0; i < q->want_n[o]; i++) {
-            d = fmax(d, fabs((double)a[o][i] - b[o][i]));
-            top = fmax(top, fabs((double)a[o][i]));
+            const double e = fabs((double)a[o][i] - b[o][i]), v = fabs((double)a[o][i]); /* two fmax in one loop: gcc 12 for aarch64 ends with an internal error */
+            d = e > d ? e : d;
+            top = v > top ? v : top;
         }
         worst = fmax(worst, d / top);
     }

@@ -76,15 +76,19 @@ struct frame { double x0, x1, y0, y1; };
 static double px(const struct frame *f, double x) { return LEFT + (x - f->x0) / (f->x1 - f->x0) * (W - LEFT - RIGHT); }
 static double py(const struct frame *f, double y) { return H - BOTTOM - (y - f->y0) / (f->y1 - f->y0) * (H - TOP - BOTTOM); }
 
+/* Not fmin and fmax: gcc 12 for aarch64 ends with an internal error on a loop with both. NaN is passed over. */
+static double lesser(double a, double b) { return b < a ? b : a; }
+static double greater(double a, double b) { return b > a ? b : a; }
+
 static int bounds(const struct plot *p, struct frame *f) {
     *f = (struct frame){ HUGE_VAL, -HUGE_VAL, HUGE_VAL, -HUGE_VAL };
     for (int s = 0; s < p->n_series; s++)
         for (int i = 0; i < p->series[s].n; i++) {
             const struct plot_series *const q = &p->series[s];
-            f->x0 = fmin(f->x0, q->x[i]);
-            f->x1 = fmax(f->x1, q->x[i]);
-            f->y0 = fmin(f->y0, q->low ? q->low[i] : q->y[i]);
-            f->y1 = fmax(f->y1, q->high ? q->high[i] : q->y[i]);
+            f->x0 = lesser(f->x0, q->x[i]);
+            f->x1 = greater(f->x1, q->x[i]);
+            f->y0 = lesser(f->y0, q->low ? q->low[i] : q->y[i]);
+            f->y1 = greater(f->y1, q->high ? q->high[i] : q->y[i]);
         }
     if (!(f->x0 <= f->x1)) return 0;
     if (p->y_from_zero && f->y0 > 0) f->y0 = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Register blocks of the f32 product: mr rows of A against nv vectors of one panel, all accumulators in registers.
  * A template: the includer defines V (vector type), VN(op) (its operations), VL (lanes), TN(name) (pastes a suffix).
+ * The vectors that finish a dot product are eight sums long at most: DV, DN(op), DL are V, VN(op), VL, or those of eight lanes (simd_*.h).
  * mr and nv are compile-time constants in every caller, so the loops over them unroll completely. */
 
 #ifndef NPI_UNROLL
@@ -52,7 +53,7 @@ NPI_INLINE void TN(block)(const int mr, const int nv, const struct npi_gemm_f32_
         NPI_UNROLL for (int i = 0; i < mr; i++) a[i] = rows[i];
         for (size_t x = 0; x < k; x++, w += nv * VL, pf += pf_step) {
             V b[3];
-            _mm_prefetch(pf, _MM_HINT_T0);
+            __builtin_prefetch(pf);
             NPI_UNROLL for (int v = 0; v < nv; v++) b[v] = VN(load)(w + v * VL);
             NPI_UNROLL for (int i = 0; i < mr; i++) {
                 const V ax = VN(set1)(a[i][x]);
@@ -141,16 +142,18 @@ NPI_INLINE void TN(dot4)(const int nc, const struct npi_gemm_f32_job *j, const f
     }
     float sum[8] = { 0 }, res[8] = { 0 };
     NPI_UNROLL for (int c = 0; c < nc; c++) {
-        _mm_storeu_ps(sum + 4 * c, VN(sum4)(acc[0][c], acc[1][c], acc[2][c], acc[3][c]));
+        VN(put_sum4)(sum + 4 * c, acc[0][c], acc[1][c], acc[2][c], acc[3][c]);
         for (int i = 0; i < rows; i++) {
             if (j->bias) sum[4 * c + i] += j->bias[n0 + c];
             if (j->res) res[4 * c + i] = j->res[(size_t)(m0 + i) * j->ldres + (size_t)(n0 + c)];
         }
     }
-    f32x8 s = f32x8_load(sum);
-    const f32x8 r = f32x8_load(res);
-    s = f32x8_act(&j->act, j->res_before_act ? f32x8_add(s, r) : s);
-    f32x8_store(sum, j->res_before_act ? s : f32x8_add(s, r));
+    for (int i = 0; i < 8; i += DL) {
+        DV s = DN(load)(sum + i);
+        const DV r = DN(load)(res + i);
+        s = DN(act)(&j->act, j->res_before_act ? DN(add)(s, r) : s);
+        DN(store)(sum + i, j->res_before_act ? s : DN(add)(s, r));
+    }
     for (int i = 0; i < rows; i++)
         NPI_UNROLL for (int c = 0; c < nc; c++) j->c[(size_t)(m0 + i) * j->ldc + (size_t)(n0 + c)] = sum[4 * c + i];
 }

@@ -43,6 +43,7 @@ NPI_INLINE __m128 f32x8_sum4(f32x8 a, f32x8 b, f32x8 c, f32x8 d) {
     const f32x8 s = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
     return _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1));
 }
+NPI_INLINE void f32x8_put_sum4(float *p, f32x8 a, f32x8 b, f32x8 c, f32x8 d) { _mm_storeu_ps(p, f32x8_sum4(a, b, c, d)); }
 NPI_INLINE f32x8 f32x8_add(f32x8 a, f32x8 b) { return _mm256_add_ps(a, b); }
 NPI_INLINE f32x8 f32x8_sub(f32x8 a, f32x8 b) { return _mm256_sub_ps(a, b); }
 NPI_INLINE f32x8 f32x8_mul(f32x8 a, f32x8 b) { return _mm256_mul_ps(a, b); }
@@ -82,6 +83,10 @@ NPI_INLINE f32x8 f32x8_exp2_fast(f32x8 u) {
 /* x cut to what exp2_fast can take behind x / ln 2; NaN stays. */
 NPI_INLINE f32x8 f32x8_clamp_exp(f32x8 x, f32x8 lo) { return _mm256_max_ps(lo, _mm256_min_ps(_mm256_set1_ps(80.f), x)); }
 
+/* Vectors of eight lanes at most, for templates (gemm_f32_tmpl.h). */
+#define DV f32x8
+#define DN(op) f32x8_##op
+#define DL 8
 #define V f32x8
 #define VN(op) f32x8_##op
 #include "kernel/x86/simd_math.h"
