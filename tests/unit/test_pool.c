@@ -88,6 +88,25 @@ static void shares_are_runs(void **state) {
     np_pool_free(&p);
 }
 
+/* A limit lower than the pool, and back: tasks stay with the threads below it. */
+static void limit_holds(void **state) {
+    (void)state;
+    static const int limits[] = { 4, 2, 1, 3, 9, 0 };
+    struct np_pool *p;
+    assert_true(np_pool_create(&p, 4, NULL) == 0);
+    for (int round = 0; round < 60; round++) {
+        static struct count c;
+        const int limit = limits[round % 6], most = limit < 1 ? 1 : limit > 4 ? 4 : limit;
+        memset(&c, 0, sizeof c);
+        npi_pool_limit(p, limit);
+        for (int i = 0; i < 5; i++) npi_pool_run(p, count_task, &c, 40);
+        int sum = 0;
+        for (int i = 0; i < most; i++) sum += c.by[i];
+        assert_true(sum == 200);
+    }
+    np_pool_free(&p);
+}
+
 static int64_t cpu_ns(void) {
     struct timespec t;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
@@ -107,7 +126,7 @@ static void idle_costs_nothing(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(every_task_once), cmocka_unit_test(slow_thread_does_less), cmocka_unit_test(shares_are_runs),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(every_task_once), cmocka_unit_test(slow_thread_does_less), cmocka_unit_test(shares_are_runs), cmocka_unit_test(limit_holds),
                                         cmocka_unit_test(idle_costs_nothing) };
     return cmocka_run_group_tests_name("pool", tests, NULL, NULL);
 }

@@ -40,7 +40,7 @@ struct np_pool {
     int started;
     pthread_t tid[MAX_THREADS];
     pthread_mutex_t lock;
-    pthread_cond_t work, done;
+    pthread_cond_t work, done, more; /* more: the limit has grown */
     npi_task_fn fn;
     void *arg;
     int sharers;      /* of the job: threads with a share */
@@ -89,6 +89,11 @@ static void *worker_main(void *opaque) {
     const int id = atomic_fetch_add(&p->ids, 1) + 1;
     uint32_t seen = 0;
     for (;;) {
+        if (id >= atomic_load(&p->limit) && !atomic_load(&p->quit)) {
+            pthread_mutex_lock(&p->lock);
+            while (id >= atomic_load(&p->limit) && !atomic_load(&p->quit)) pthread_cond_wait(&p->more, &p->lock);
+            pthread_mutex_unlock(&p->lock);
+        }
         uint64_t s = next_state(p, seen);
         if (atomic_load(&p->quit)) return NULL;
         while (s & OPEN && !atomic_compare_exchange_weak(&p->state, &s, s + 1)) {}
@@ -106,7 +111,11 @@ static void *worker_main(void *opaque) {
 int npi_pool_threads(const struct np_pool *p) { return p ? p->threads : 1; }
 
 void npi_pool_limit(struct np_pool *p, int threads) {
-    if (p) atomic_store(&p->limit, threads < 1 ? 1 : threads > p->threads ? p->threads : threads);
+    if (!p) return;
+    pthread_mutex_lock(&p->lock);
+    atomic_store(&p->limit, threads < 1 ? 1 : threads > p->threads ? p->threads : threads);
+    pthread_cond_broadcast(&p->more);
+    pthread_mutex_unlock(&p->lock);
 }
 
 static void open_job(struct np_pool *p, uint64_t open) {
@@ -157,6 +166,7 @@ int np_pool_create(struct np_pool **out, int threads, struct np_error *err) {
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
     pthread_cond_init(&p->done, NULL);
+    pthread_cond_init(&p->more, NULL);
     for (int i = 1; i < threads; i++) {
         if (pthread_create(&p->tid[i], NULL, worker_main, p)) {
             np_pool_free(&p);
@@ -171,11 +181,15 @@ int np_pool_create(struct np_pool **out, int threads, struct np_error *err) {
 void np_pool_free(struct np_pool **pp) {
     if (!pp || !*pp) return;
     struct np_pool *p = *pp;
+    pthread_mutex_lock(&p->lock);
     atomic_store(&p->quit, 1);
+    pthread_cond_broadcast(&p->more);
+    pthread_mutex_unlock(&p->lock);
     open_job(p, 0);
     for (int i = 1; i <= p->started; i++) pthread_join(p->tid[i], NULL);
     pthread_cond_destroy(&p->work);
     pthread_cond_destroy(&p->done);
+    pthread_cond_destroy(&p->more);
     pthread_mutex_destroy(&p->lock);
     npi_free(p);
     *pp = NULL;
