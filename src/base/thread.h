@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A pool of threads with one verb: run fn for each task number, and wait. Each thread begins with a run of neighbouring
- * tasks and then takes what the others have left; the caller works too. Sleeping threads wait on a condition variable after a short spin: an idle pool costs no CPU. */
+ * tasks and then takes what the others have left; the caller works too. Sleeping threads wait on a
+ * condition variable after a short spin: an idle pool costs no CPU. */
 #ifndef NPI_BASE_THREAD_H
 #define NPI_BASE_THREAD_H
 #include "base/err.h"

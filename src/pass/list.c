@@ -11,5 +11,7 @@ const struct npi_pass npi_passes[] = {
     { "fuse-act", npi_pass_fuse_act, NPI_PASS_FILES },
     { "fuse-add", npi_pass_fuse_add, NPI_PASS_FILES },
     { "qdq", npi_pass_qdq, NPI_PASS_FILES },
+    { "focus", npi_pass_focus, 0 },
+    { "maxpool", npi_pass_maxpool, 0 },
     { NULL, NULL, 0 },
 };

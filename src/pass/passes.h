@@ -10,5 +10,7 @@ int npi_pass_affine(struct npi_graph *g, struct np_error *err);  /* per-channel 
 int npi_pass_fuse_act(struct npi_graph *g, struct np_error *err);/* x*sigmoid(x), hard-swish; activations behind convolutions */
 int npi_pass_fuse_add(struct npi_graph *g, struct np_error *err);/* residual adds, zero pads, MatMul + bias */
 int npi_pass_slice(struct npi_graph *g, struct np_error *err);   /* what a Slice throws away is not computed */
+int npi_pass_focus(struct npi_graph *g, struct np_error *err);   /* slices + concat + convolution: one strided convolution */
+int npi_pass_maxpool(struct npi_graph *g, struct np_error *err); /* max pools of several sizes: the larger reads the smaller */
 int npi_pass_qdq(struct npi_graph *g, struct np_error *err);     /* Dequantize -> op -> Quantize: the op on integers */
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See conv_f32_step.h. Tasks are tiles of m_tile pixels times blocks of panels, blocks fastest, so that one thread keeps
+/* See conv_f32_step.h. Tasks are tiles of m_tile pixels times blocks of panels, blocks fastest, so that a thread keeps
  * its tile of A in cache while it walks over the weights. */
 #include "plan/conv_bf16_step.h"
 

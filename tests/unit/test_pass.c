@@ -258,6 +258,62 @@ static void output_keeps_its_name(void **state) {
     assert_string_equal(g.tensor[g.output[0]].name, "heat");
 }
 
+static int sliced(int x, int axis, int start) {
+    const struct npi_view v = g.tensor[x].v;
+    struct npi_node n = { .op = NPI_OP_SLICE, .name = "slice" };
+    for (int i = 0; i < v.rank; i++) {
+        n.a.slice.step[i] = i == axis ? 2 : 1;
+        n.a.slice.start[i] = i == axis ? start : 0;
+        n.a.slice.size[i] = i == axis ? v.d[i] / 2 : v.d[i];
+    }
+    return ok(npi_build1(&g, &n, &x, 1, &err));
+}
+
+/* YOLO's focus: one 6x6 convolution on the picture. Odd sizes have no such convolution. */
+static void focus(void **state) {
+    (void)state;
+    static const int order[4][2] = { { 0, 0 }, { 1, 0 }, { 0, 1 }, { 1, 1 } };
+    const int x = input(4, (int64_t[]){ 2, 3, 8, 12 });
+    int part[4];
+    for (int i = 0; i < 4; i++) part[i] = sliced(sliced(x, 2, order[i][0]), 3, order[i][1]);
+    struct npi_node n = { .op = NPI_OP_CONCAT, .name = "cat", .a.concat.axis = 1 };
+    check_same(x, op1(NPI_OP_SILU, conv(ok(npi_build1(&g, &n, part, 4, &err)), 12, 5, 3, 1)));
+    assert_int_equal(count(NPI_OP_SLICE), 0);
+    assert_int_equal(count(NPI_OP_CONCAT), 0);
+    assert_int_equal(count(NPI_OP_CONV2D), 1);
+    for (int i = 0; i < g.n_nodes; i++)
+        if (g.node[i].op == NPI_OP_CONV2D) assert_int_equal(g.node[i].a.conv.win.kh, 6);
+}
+
+/* The same with every second row only: not a focus, stays as it is. */
+static void half_a_focus_stays(void **state) {
+    (void)state;
+    const int x = input(4, (int64_t[]){ 1, 3, 8, 12 });
+    const int part[2] = { sliced(x, 2, 0), sliced(x, 2, 1) };
+    struct npi_node n = { .op = NPI_OP_CONCAT, .name = "cat", .a.concat.axis = 1 };
+    check_same(x, conv(ok(npi_build1(&g, &n, part, 2, &err)), 6, 5, 3, 1));
+    assert_int_equal(count(NPI_OP_SLICE), 2);
+}
+
+static int pool(int x, int k, int stride, int pad) {
+    struct npi_node n = { .op = NPI_OP_MAXPOOL2D, .name = "pool" };
+    n.a.pool.win = (struct npi_window){ k, k, stride, stride, 1, 1, pad, pad, pad, pad };
+    return ok(npi_build1(&g, &n, &x, 1, &err));
+}
+
+/* 13, 9, 5 and 3 over one tensor: each larger one works on the next smaller. */
+static void pools_share_work(void **state) {
+    (void)state;
+    const int x = input(4, (int64_t[]){ 1, 7, 9, 3 });
+    const int cat[4] = { pool(x, 13, 1, 6), pool(x, 5, 1, 2), pool(x, 9, 1, 4), pool(x, 3, 1, 1) };
+    struct npi_node n = { .op = NPI_OP_CONCAT, .name = "cat", .a.concat.axis = 3 };
+    check_same(x, ok(npi_build1(&g, &n, cat, 4, &err)));
+    int sum = 0;
+    for (int i = 0; i < g.n_nodes; i++)
+        if (g.node[i].op == NPI_OP_MAXPOOL2D) sum += g.node[i].a.pool.win.kh;
+    assert_int_equal(sum, 5 + 5 + 3 + 3); /* 13 of 9, 9 of 5, 5 of 3 */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(conv_bn_relu_conv, setup, teardown),
@@ -269,6 +325,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(clamped_on_the_way_is_no_hard_swish, setup, teardown),
         cmocka_unit_test_setup_teardown(hard_swish_keeps_the_shape, setup, teardown),
         cmocka_unit_test_setup_teardown(output_keeps_its_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(focus, setup, teardown),
+        cmocka_unit_test_setup_teardown(half_a_focus_stays, setup, teardown),
+        cmocka_unit_test_setup_teardown(pools_share_work, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
