@@ -52,4 +52,17 @@ assert all(.1 < b - a < .3 for a, b in zip(t, t[1:])), t
 PY
 fi
 expect 4 "cannot open 'nothing.mp4'" "$NP" run -i loop:nothing.mp4
+# The way of a camera, without one: a device of libavdevice (lavfi) that plays a real clip, six times as fast, in live mode.
+if [ -f "$CLIPS/tfjs_squats.mp4" ] && [ -f "$MODELS/pose_landmark_lite.tflite" ]; then
+    "$NP" run --models-dir "$MODELS" --detector none --model blazepose_lite -i "lavfi:movie=$CLIPS/tfjs_squats.mp4,scale=360:-2,setpts=PTS/6" --live --view none \
+        --save-json "$T/device.jsonl" >"$T/stdout" 2>"$T/stderr" || fail "a device of libavdevice: exit code $?: $(cat "$T/stderr")"
+    grep -qE '^delay +p50 [0-9]+ ms, p95 [0-9]+, p99 [0-9]+, capture to result; [0-9]+ late' "$T/stdout" || fail "no delay is told: $(cat "$T/stdout")"
+    python3 - "$T/device.jsonl" <<'PY' || fail "what came from the device"
+import json, sys
+rows = [r for r in map(json.loads, open(sys.argv[1])) if "frame" in r]
+assert len(rows) >= 3 and all(a["frame"] < b["frame"] and a["time_s"] < b["time_s"] for a, b in zip(rows, rows[1:])), len(rows)
+assert any(len(p["keypoints"]) == 33 for r in rows for p in r["persons"])
+PY
+    expect 4 "lavfi:nothing" "$NP" run -i lavfi:nothing --live
+fi
 done_testing

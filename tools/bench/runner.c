@@ -116,6 +116,7 @@ static int work(struct running *w, struct np_error *err) {
     np_context_info(w->ctx, &w->out->info);
     snprintf(w->out->isa, sizeof w->out->isa, "%s", w->out->info.isa);
     snprintf(w->out->backend, sizeof w->out->backend, "%s", w->out->info.backend_used);
+    snprintf(w->out->precision, sizeof w->out->precision, "%s", w->out->info.precision ? w->out->info.precision : "");
     snprintf(w->out->detector, sizeof w->out->detector, "%s", w->out->info.detector_id);
     snprintf(w->out->model, sizeof w->out->model, "%s", w->out->info.model_id);
     const struct reader_sink sink = { .send = send_live, .opaque = w, .rate = s->rate };

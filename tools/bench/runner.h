@@ -27,7 +27,7 @@ struct bench_outcome {
     double open_ms;                          /* np_open */
     struct np_stats stats;                   /* just before the end */
     struct np_context_info info;             /* strings are not kept: only numbers are valid */
-    char isa[32], backend[32], detector[64], model[64];
+    char isa[32], backend[32], detector[64], model[64], precision[64];
     struct npi_source_info source;
     double *delay; int n_delay;              /* [n_delay] ms of each result; the caller frees with bench_outcome_free */
 };
