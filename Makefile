@@ -2,7 +2,7 @@
 # The two commands of the README, and what is behind them. Meson + ninja do the building.
 BUILD ?= build
 
-.PHONY: all demo test bench setup fuzz clean
+.PHONY: all demo test test-arm bench setup fuzz clean
 all: setup
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD)
 	@ninja -C $(BUILD)
@@ -15,6 +15,11 @@ demo: all
 
 test:
 	@scripts/test.sh
+
+# 64-bit ARM, cross-compiled, under qemu-user: kernels and whole models at every level.
+test-arm:
+	@scripts/setup.sh arm
+	@scripts/test-arm.sh
 
 bench: all
 	@scripts/bench.sh $(BUILD)

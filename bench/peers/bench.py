@@ -121,6 +121,14 @@ def measure(net, threads, a, tmp):
         with np.load(out) as z:
             outs[r] = [z[k] for k in z.files]
         workers.append(w)
+    if "reference" in net and not isinstance(net["reference"], Exception):  # bf16: against ONNX Runtime's fp32, which is not timed
+        w = Worker("onnxruntime", dict(net, files={"onnxruntime": net["reference"]}), threads, a)
+        out = os.path.join(tmp, "reference.npz")
+        w.ask(f"load {x} {out}")
+        if not w.error:
+            with np.load(out) as z:
+                outs["onnxruntime"] = [z[k] for k in z.files]
+        w.close()
     reference = "litert" if net["precision"] == "int8" else "onnxruntime"  # LiteRT's integer arithmetic is exact on every level
     row["reference"] = reference if reference in outs else None
     for w in workers:
@@ -285,8 +293,9 @@ def main():
             os.remove(os.path.join(a.folder, f))
     counts = [int(t) for t in a.threads.split(",")] if a.threads else [1] if a.quick else [1, 2][: len(os.sched_getaffinity(0))]
     t0 = time.monotonic()
-    todo = [n for n in N.all_nets(N.Maker(a.nextpose, a.shared, os.path.abspath(a.folder), a.torch_python), a.quick) if not a.only or a.only.lower() in f"{n['name']} {n['precision']}".lower()]
     peaks, skipped = peaks_of(a, counts)
+    maker = N.Maker(a.nextpose, a.shared, os.path.abspath(a.folder), a.torch_python)
+    todo = [n for n in N.all_nets(maker, a.quick, "bf16" in peaks) if not a.only or a.only.lower() in f"{n['name']} {n['precision']}".lower()]
     print(f"machine: {cpu_name()}, {len(os.sched_getaffinity(0))} processors; isa {', '.join(levels)}" + (f"; held to {a.isa}" if a.isa else ""))
     print("measured peak: " + ", ".join(f"{k} {' / '.join(f'{v:.0f}' for v in t.values())} {'G/s' if k in ('fp32', 'int8', 'int16', 'bf16', 'fp16') else 'GB/s'}" for k, t in peaks.items())
           + f" ({' / '.join(map(str, counts))} threads)")

@@ -110,7 +110,7 @@ def files_or_reasons(**makers):
     return out
 
 
-def all_nets(m, quick):
+def all_nets(m, quick, bf16=False):
     """Each: name, precision, batch, side, spec, files of each runtime (a path, or an Absent)."""
     nets = []
 
@@ -158,6 +158,10 @@ def all_nets(m, quick):
             def onnx8(p8=p8, f=f):
                 return m.convert(p8, f + ".onnx")
             add(name, "int8", 1, side, BYTES, p8, bound, onnxruntime=onnx8, openvino=onnx8, litert=p8, ncnn=no_int8)
+    if bf16:  # the same float files; runtimes that have no bf16 on a CPU say so
+        for n in [n for n in nets if n["precision"] == "fp32"]:
+            files = dict(n["files"], onnxruntime=Absent("no bf16 kernels for CPUs"), litert=Absent("no bf16 kernels for CPUs"))
+            nets.append(dict(n, precision="bf16", bound=BOUND["bf16"], files=files, reference=n["files"]["onnxruntime"]))
     return [n for n in nets if not quick or n["batch"] == 1]
 
 

@@ -154,7 +154,8 @@ class Ours:
         _fields_ = [("weights", ctypes.c_size_t), ("arena", ctypes.c_size_t), ("macs", ctypes.c_int64), ("nodes", ctypes.c_int), ("steps", ctypes.c_int)]
 
     class Head(ctypes.Structure):  # the first members of struct np_model_params
-        _fields_ = [("isa", ctypes.c_char_p)]
+        _fields_ = [("isa", ctypes.c_char_p), ("input_name", ctypes.c_char_p), ("rank", ctypes.c_int), ("dims", ctypes.c_int64 * 8), ("no_optimize", ctypes.c_int),
+                    ("log", ctypes.c_void_p), ("opaque", ctypes.c_void_p), ("precision", ctypes.c_char_p)]
 
     types = {0: np.float32, 3: np.int8, 4: np.uint8, 7: np.int32, 9: np.int64}
 
@@ -167,9 +168,10 @@ class Ours:
         self.version = L.np_version().decode()
         params, self.err, self.model, self.pool, self.s = (ctypes.c_uint64 * 128)(), ctypes.create_string_buffer(512), P(), P(), P()
         L.np_model_params_default(params)
-        if isa:
-            self.isa = isa.encode()
-            ctypes.cast(params, ctypes.POINTER(self.Head)).contents.isa = self.isa
+        head = ctypes.cast(params, ctypes.POINTER(self.Head)).contents
+        self.kept = isa.encode(), precision.encode()
+        head.isa = self.kept[0] if isa else None
+        head.precision = self.kept[1] if precision in ("fp32", "bf16") else None
         self.check(L.np_model_load(ctypes.byref(self.model), model.encode(), params, self.err))
         if threads > 1:
             self.check(L.np_pool_create(ctypes.byref(self.pool), threads, self.err))

@@ -16,11 +16,6 @@
 #include "kernel/peak.h"
 #include "nextpose/engine.h"
 
-#if defined(__x86_64__) && defined(__linux__)
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
-
 enum { WINDOWS = 5, MAX_THREADS = 64, N_MEMORY = 4 };
 #define DRAM_MAX ((size_t)512 << 20)
 
@@ -42,16 +37,6 @@ static void fill(void *to, size_t bytes, int kind) {
         else if (kind == NPI_PEAK_F16) v = npi_f32_to_f16(f) | (uint32_t)npi_f32_to_f16(g) << 16;
         memcpy(p + i, &v, 4);
     }
-}
-
-/* AMX has state that Linux hands out on demand. */
-static int amx_permitted(void) {
-#if defined(__x86_64__) && defined(__linux__)
-    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
-    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
-#else
-    return 0;
-#endif
 }
 
 /* --- one measurement --- */
@@ -146,7 +131,7 @@ static int measure_kernel(struct np_peak *p, const struct npi_peak_kernel *k, st
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
         if (!strcmp(k->precision, units[i].precision)) snprintf(p->unit, sizeof p->unit, "%s", units[i].unit);
     if ((npi_cpu_flags() & k->needs) != k->needs) return skip(p, "this processor or its OS does not have it"), 0;
-    if (k->needs & (NPI_CPU_AMX_BF16 | NPI_CPU_AMX_INT8) && !amx_permitted()) return skip(p, "the OS refuses the state of AMX (arch_prctl)"), 0;
+    if (k->needs & (NPI_CPU_AMX_BF16 | NPI_CPU_AMX_INT8) && !npi_cpu_amx_permit()) return skip(p, "the OS refuses the state of AMX (arch_prctl)"), 0;
     struct job j = { .kernel = k };
     char *const data = npi_alloc(NPI_PEAK_BYTES), *const sink = npi_alloc((size_t)threads * 4096);
     if (data && sink) {
