@@ -255,8 +255,8 @@ static int shed(struct npi_pipe *p) {
     const int64_t now = npi_now_ns();
     for (uint64_t q = p->emitted; q < p->sent; q++) {
         struct npi_slot *const s = npi_slot_at(p, q);
-        const int left = s->n_todo - s->next_todo;
-        if (s->state == NPI_POSING && left && !npi_pace_fits(&p->pose_pace, now, s->deadline_ns)) {
+        const int left = s->state == NPI_POSING ? s->n_todo - s->next_todo : 0; /* before that the slot is another thread's */
+        if (left && !npi_pace_fits(&p->pose_pace, now, s->deadline_ns)) {
             leave_out(p, s, s->next_todo, left);
             s->next_todo = s->n_todo;
             close_people(p, s, left);
