@@ -64,7 +64,7 @@ int np_precision_here(const char *isa, char *out, size_t size) {
     const struct npi_compute any = { NPI_COMPUTE_AUTO, 0 };
     const int tiles = k.gemm_bf16.fast && (cpu & NPI_CPU_AMX_BF16);
     snprintf(out, size, "float nets in fp32%s%s; quantized nets in int8%s", tiles ? " (from bf16 parts on AMX), fp32-fast or bf16" : k.gemm_bf16.fast ? " or bf16" : "",
-             !k.gemm_bf16.fast ? "; no bf16 hardware" : npi_compute_bf16_pays(&any, &k) ? ", auto takes bf16 where a net tolerates it" : ", bf16 only when asked for: f32 is faster here",
+             !k.gemm_bf16.fast ? "; no bf16 hardware" : npi_compute_bf16_pays(&any, &k) ? ", auto takes bf16 where a net tolerates it" : ", bf16 only when asked for",
              cpu & NPI_CPU_AMX_INT8 ? " on AMX" : cpu & (NPI_CPU_AVX_VNNI | NPI_CPU_AVX512_VNNI) ? " with VNNI" : "");
     return 0;
 }
