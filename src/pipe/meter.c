@@ -234,6 +234,7 @@ void npi_meter_read(struct npi_meter *m, struct np_stats *out) {
     out->pose_hits = m->pose_hits;
     out->pose_misses = m->pose_misses;
     out->cache_expired = m->cache_expired;
+    const int n_lanes = m->n_lanes; /* changes with the threads */
     pthread_mutex_unlock(&m->lock);
 
     pthread_mutex_lock(&m->probe_lock); /* not the workers' lock: this one reads files */
@@ -254,5 +255,5 @@ void npi_meter_read(struct npi_meter *m, struct np_stats *out) {
     out->delay_p95_ms = rank(ms, n, .95);
     out->delay_p99_ms = rank(ms, n, .99);
     out->delay_max_ms = n ? (double)ms[n - 1] : 0;
-    out->bottleneck = bottleneck(out, ns, busy, now - first, m->n_lanes);
+    out->bottleneck = bottleneck(out, ns, busy, now - first, n_lanes);
 }
