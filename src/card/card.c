@@ -62,6 +62,8 @@ static const struct field fields[] = {
     { "decoder", "depth_bins", INT, AT(dec.depth_bins), 0, 0, 1024, NULL },
     { "decoder", "split", F32, AT(dec.split), 0, 0, 64, NULL },
     { "decoder", "refine_thr", F32, AT(dec.refine_thr), 0, 0, 1, NULL },
+    { "decoder", "conf_gain", F32, AT(dec.conf_gain), 0, 0, 100, NULL },
+    { "decoder", "conf_bias", F32, AT(dec.conf_bias), 0, -100, 100, NULL },
     { "thresholds", "bbox", F32, AT(bbox_thr), 0, 0, 1, NULL },
     { "thresholds", "nms", F32, AT(nms_thr), 0, 0, 1, NULL },
     { "thresholds", "kpt", F32, AT(kpt_thr), 0, 0, 1, NULL },

@@ -37,6 +37,8 @@ struct npi_card_decoder {
     int depth_bins;               /* soft-argmax volume: D; 0: from shapes */
     float split;                  /* simcc: bins a pixel, 2.0 */
     float refine_thr;             /* blazepose: heat map peak needed to refine */
+    float conf_gain, conf_bias;   /* soft-argmax: confidence = sigmoid(gain * logit(mass about the place) + bias), fitted so that it is the share of right
+                                     joints (train/calibrate.py); gain 0: the mass itself */
 };
 
 struct npi_card {

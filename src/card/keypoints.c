@@ -67,6 +67,17 @@ static const edge halpe26_edges[] = {
 static const uint8_t halpe26_flip[] = { COCO17_FLIP, 17, 18, 19, 21, 20, 23, 22, 25, 24 };
 static const float halpe26_sigma[] = { COCO17_SIGMA, .026f, .026f, .066f, .079f, .079f, .079f, .079f, .079f, .079f };
 
+/* --- np24: our own nets' (train/joints.py); the first 17 are COCO's --- */
+static const char *const np24_names[] = {
+    COCO17_NAMES, "head_top", "neck", "pelvis", "left_heel", "right_heel", "left_foot_index", "right_foot_index"
+};
+static const edge np24_edges[] = {
+    { 15, 13 }, { 13, 11 }, { 11, 19 }, { 16, 14 }, { 14, 12 }, { 12, 19 }, { 17, 18 }, { 18, 19 }, { 18, 5 }, { 5, 7 }, { 7, 9 }, { 18, 6 },
+    { 6, 8 }, { 8, 10 }, { 1, 2 }, { 0, 1 }, { 0, 2 }, { 1, 3 }, { 2, 4 }, { 15, 20 }, { 20, 22 }, { 15, 22 }, { 16, 21 }, { 21, 23 }, { 16, 23 }
+};
+static const uint8_t np24_flip[] = { COCO17_FLIP, 17, 18, 19, 21, 20, 23, 22 };
+static const float np24_sigma[] = { COCO17_SIGMA, .035f, .079f, .107f, .089f, .089f, .089f, .089f };
+
 /* --- h36m18: ConvNeXtPose's own order for Human3.6M; NOT OpenPose's 18 --- */
 static const char *const h36m18_names[] = {
     "pelvis", "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "torso", "neck", "nose", "head",
@@ -125,12 +136,13 @@ static const int8_t blazepose33_to[17] = { 0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16
 #define SET(id, root_) { #id, (int)(sizeof id##_names / sizeof *id##_names), id##_names, (int)(sizeof id##_edges / sizeof *id##_edges), \
                          id##_edges, id##_flip, id##_sigma, root_, id##_to }
 #define SAME_LENGTH(id) _Static_assert(sizeof id##_names / sizeof *id##_names == sizeof id##_flip && sizeof id##_sigma == 4 * sizeof id##_flip, #id)
-SAME_LENGTH(coco17); SAME_LENGTH(coco18); SAME_LENGTH(body25); SAME_LENGTH(halpe26); SAME_LENGTH(h36m18); SAME_LENGTH(muco21);
+SAME_LENGTH(coco17); SAME_LENGTH(coco18); SAME_LENGTH(body25); SAME_LENGTH(halpe26); SAME_LENGTH(np24); SAME_LENGTH(h36m18); SAME_LENGTH(muco21);
 SAME_LENGTH(blazepose33);
 
 #define halpe26_to coco17_to /* the first 17 are COCO's */
+#define np24_to coco17_to
 static const struct np_keypoint_set sets[] = {
-    SET(coco17, -1), SET(coco18, -1), SET(body25, 8), SET(halpe26, 19), SET(h36m18, 0), SET(muco21, 14), SET(blazepose33, -1)
+    SET(coco17, -1), SET(coco18, -1), SET(body25, 8), SET(halpe26, 19), SET(np24, 19), SET(h36m18, 0), SET(muco21, 14), SET(blazepose33, -1)
 };
 
 const struct np_keypoint_set *npi_keypoint_set_at(int i) {

@@ -4,7 +4,8 @@
  * Depth = (bin / D * 2 - 1) * range, in metres, minus the root's.
  *
  * The net gives no confidence. We take the probability mass within an eighth of the grid (5 cells of 32) about the place, over x and y:
- * 1 when the net has one sharp answer, small when it hesitates between two places, near 25 / 1024 when it knows nothing. */
+ * 1 when the net has one sharp answer, small when it hesitates between two places, near 25 / 1024 when it knows nothing. How often such
+ * an answer is right differs from net to net: a card may say it (conf_gain, conf_bias). */
 #include "decode/heads.h"
 
 #include <stdio.h>
@@ -148,6 +149,13 @@ static void place(const float *mass, int h, int w, float *total, float *x, float
     *near /= s;
 }
 
+static float confidence(const struct npi_card_decoder *c, float near) {
+    const float p = npi_clamp01(near);
+    if (!(c->conf_gain > 0) || !(p > 0)) return p;
+    const float q = p < 1e-6f ? 1e-6f : p > 1 - 1e-6f ? 1 - 1e-6f : p;
+    return npi_sigmoid(c->conf_gain * logf(q / (1 - q)) + c->conf_bias);
+}
+
 static void pose(struct npi_decoder *d, const void *const *out, int item, struct npi_pose *p) {
     const int joints = d->n_joints, bins = d->bins, h = d->rows, w = d->cols, cells = h * w;
     const float *v = (const float *)out[d->pick[0]] + (size_t)item * (size_t)joints * (size_t)bins * (size_t)cells;
@@ -163,7 +171,7 @@ static void pose(struct npi_decoder *d, const void *const *out, int item, struct
         o->x = x / (float)w * (float)d->net_w + .5f;
         o->y = y / (float)h * (float)d->net_h + .5f;
         o->z = range_m > 0 ? (ez[j] / total / (float)bins * 2 - 1) * range_m : NAN;
-        o->conf = npi_clamp01(near);
+        o->conf = confidence(&d->card.dec, near);
         sum += o->conf;
     }
     const int root = d->card.root == -2 ? d->set->root : d->card.root;

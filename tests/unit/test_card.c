@@ -33,7 +33,7 @@ static void test_sets(void **state) {
             assert_true(s->sigma[s->to_coco17[i]] == coco->sigma[i]);
         }
     }
-    assert_int_equal(n, 7);
+    assert_int_equal(n, 8);
     assert_null(npi_keypoint_set_find("nobody"));
     assert_string_equal(npi_keypoint_set_find("h36m18")->names[0], "pelvis"); /* not OpenPose's nose */
     assert_string_equal(npi_keypoint_set_find("movenet")->name, "coco17");

@@ -125,6 +125,25 @@ static void test_soft_argmax(void **state) {
     }
 }
 
+/* A calibrated confidence: .25 of joint 0's mass is about the place, logit(.25) = -ln 3; gain 2 and bias ln 3 make it sigmoid(-ln 3) = .25. */
+static void test_soft_argmax_calibrated(void **state) {
+    enum { J = 18, D = 32, G = 32 };
+    struct outs o = { 0 };
+    float *v = out_add(&o, 4, 1, J * D, G, G);
+    struct npi_card c = *npi_card_builtin("convnextpose_xs");
+    c.dec.conf_gain = 2;
+    c.dec.conf_bias = logf(3);
+    struct npi_decoder *d = open_card(&c, &o, 256, 256);
+    for (int i = 0; i < J * D * G * G; i++) v[i] = 0;
+    v[16 * G + 16] = 50;                         /* joint 0: a quarter at the middle, three eighths left and right of it */
+    v[16 * G + 0] = v[16 * G + 31] = 50 + logf(1.5f);
+    npi_decode_pose(d, o.data, 0, &p);
+    NEAR(p.joint[0].conf, .25, 1e-3);
+    NEAR(p.joint[1].conf, 3. * 25 * 25 / (999. * 999 + 3. * 25 * 25), 1e-4); /* flat: odds 25 / 999, squared, times 3 */
+    npi_decoder_free(&d);
+    outs_free(&o);
+}
+
 static void test_variant_needs(void **state) {
     struct outs o = { 0 };
     struct npi_decoder *d = NULL;
@@ -139,7 +158,7 @@ static void test_variant_needs(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blazepose), cmocka_unit_test(test_movenet), cmocka_unit_test(test_simcc), cmocka_unit_test(test_heatmap),
-        cmocka_unit_test(test_soft_argmax), cmocka_unit_test(test_variant_needs),
+        cmocka_unit_test(test_soft_argmax), cmocka_unit_test(test_soft_argmax_calibrated), cmocka_unit_test(test_variant_needs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
