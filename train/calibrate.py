@@ -66,7 +66,7 @@ def load(path):
     c = state.load(*os.path.split(path)) if os.path.isfile(path) else state.load(path)
     if c is None:
         raise SystemExit(f"{path}: no checkpoint there")
-    net = pose_net.make(c["variant"], joints.N)
+    net = pose_net.make(c["about"]["variant"], joints.N)
     net.load_state_dict(c["average"])
     return net.eval(), c
 

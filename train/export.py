@@ -40,7 +40,7 @@ def main():
         m = calibrate.measure(net, crops.People(prepare.work_dir(a.work), False), a.size)
         gain, bias = m["gain"], m["bias"]
         print(f"confidence: gain {gain:.3f} bias {bias:.3f}, calibration error {m['before'][1]:.3f} -> {m['after'][1]:.3f}")
-    card = onnx_out.pose_card(name, f"NextPose {c['variant'].upper()}, {a.size} px", a.size, "np24", joints.PELVIS, 32, (round(gain, 4), round(bias, 4)),
+    card = onnx_out.pose_card(name, f"NextPose {c['about']['variant'].upper()}, {a.size} px", a.size, "np24", joints.PELVIS, 32, (round(gain, 4), round(bias, 4)),
                               source="train/ of NextPose", note=NOTE % c["seen"])
     shape = (1, 3, a.size, a.size)
     digest = onnx_out.write(net, shape, a.out, card, "volume")

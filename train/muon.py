@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Muon: momentum whose matrix updates are orthogonalised (Jordan et al. 2024) by a few Newton-Schulz steps. On these nets it needs about a third
-fewer samples than AdamW for the same loss; it is used for 1x1 and 2x2 convolutions, AdamW for the rest."""
+"""Muon: momentum whose matrix updates are orthogonalised (Jordan et al. 2024) by a few Newton-Schulz steps. Used for
+1x1, 2x2 and 3x3 convolutions; AdamW does the rest."""
 import torch
 
 

@@ -101,6 +101,8 @@ struct np_card_info {
 };
 /* Card i; NP_EEND past the end. */
 NP_API int np_card_at(int i, struct np_card_info *out);
+/* The model file of a card where it is part of the library (our own nets): its bytes, or NULL. */
+NP_API const void *np_card_weights(const char *id, size_t *size);
 /* SHA-256 of a file as 64 lower-case hex digits and a NUL. */
 NP_API int np_sha256_file(const char *path, char hex[65], struct np_error *err);
 

@@ -3,7 +3,7 @@
 #include "base/err.h"
 #include "base/mmap.h"
 #include "base/sha256.h"
-#include "card/card.h"
+#include "card/weights.h"
 #include "nextpose/nextpose.h"
 
 #include <string.h>
@@ -24,6 +24,13 @@ int np_card_at(int i, struct np_card_info *out) {
     for (int k = 0; k < c->n_files; k++) out->files[k] = c->files[k];
     for (int k = 0; k < c->n_sha256; k++) out->sha256[k] = c->sha256[k];
     return 0;
+}
+
+const void *np_card_weights(const char *id, size_t *size) {
+    const struct npi_card *const c = npi_card_builtin(id);
+    const struct npi_weights *const w = c ? npi_weights_of(c) : NULL;
+    if (size) *size = w ? w->size : 0;
+    return w ? w->data : NULL;
 }
 
 int np_sha256_file(const char *path, char hex[65], struct np_error *err) {

@@ -28,6 +28,16 @@
                 .licence = "of the file", .source = "the user's own file"
 
 static const struct npi_card cards[] = {
+    { .id = "np-xs", .name = "NextPose XS int8, 128 px", APACHE, FILES(1, "np-xs.onnx"), SHA(1, "e1626e794fc2bea3d041165b60713cf38f4213edfe4090324a7f89a3f912fb60"), .source = "train/ of NextPose; part of the library",
+      .note = "trained on Leeds Sports Pose Extended 1-8500 (Johnson & Everingham, CVPR 2011) with labels of BlazePose heavy (Apache-2.0) fused with the human ones; "
+              "docs/training.md has accuracy and limits", .task = NPI_TASK_POSE,
+      .in = { IMAGENET, .width = 128, .height = 128, .pad = 114, .crop_factor = 1.25f }, .dec = { "soft_argmax3d", .depth_bins = 32, .conf_gain = 1.53f, .conf_bias = -.029f },
+      .keypoint_set = "np24", .root = 19, .depth_range_mm = 1000, THR(.1f, .5f, .3f) },
+    { .id = "np-det", .name = "NextPose person detector", APACHE, FILES(1, "np-det.onnx"),
+      SHA(1, "21b5366c489c8fffa3fe2e2f2a18f6a4815de19ddd6ee4aaf80a7fd286c8531e"), .source = "train/ of NextPose; part of the library",
+      .note = "trained on Leeds Sports Pose Extended 1-8500 with boxes of YOLOX-nano (Apache-2.0) and the human labels; docs/training.md has accuracy and limits",
+      .task = NPI_TASK_DETECT, .in = { UNIT, .fit = NPI_FIT_LETTERBOX_CENTER, .width = 320, .height = 320, .pad = 114, .crop_factor = 1.25f }, .dec = { "yolox" },
+      .root = -2, THR(.3f, .5f, .3f) },
     { .id = "efficientdet_lite0_int8", .name = "EfficientDet-Lite0 int8", APACHE,
       FILES(2, "efficientdet_lite0_int8.tflite", "object_detector.tflite"),
       SHA(1, "0720bf247bd76e6594ea28fa9c6f7c5242be774818997dbbeffc4da460c723bb"),

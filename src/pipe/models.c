@@ -2,11 +2,12 @@
 /* Finding a model and its card. In this order:
  *   file: x.json beside it, the card inside the ONNX metadata, a built-in card of that file name, one with its sha256, a guess
  *   card: the file it names, beside the card
- *   id:   the built-in card's file, in the model directories */
+ *   id:   the built-in card's file, in the model directories; else in the library itself (weights/) */
 #include "pipe/models.h"
 #include "backend/precision.h"
 #include "base/log.h"
 #include "base/sha256.h"
+#include "card/weights.h"
 #include "cpu/cpu.h"
 #include "pipe/choose.h"
 #include "pipe/selftest.h"
@@ -258,6 +259,7 @@ int npi_net_open_on(struct npi_net *out, const char *name, const char *dirs, con
     struct npi_net *const n = out;
     memset(n, 0, sizeof *n);
     struct npi_file f = { 0 };
+    const struct npi_weights *own_file = NULL;
     int known = 0, by_id = 0, r = 0;
     if (has_suffix(name, ".json")) {
         char dir[512];
@@ -273,11 +275,16 @@ int npi_net_open_on(struct npi_net *out, const char *name, const char *dirs, con
         const struct npi_card *c = npi_card_builtin(name);
         if (!c) return npi_fail(err, NP_EMODEL, "no model is called '%s'; `nextpose models list` shows those there are", name);
         n->card = *c;
-        if (!find_in_dirs(n->path, sizeof n->path, c, dirs))
-            return npi_fail(err, NP_EMODEL, "model '%s' (%s) is not in %s; run `nextpose models get %s`", name, c->n_files ? c->files[0] : "?", dirs && *dirs ? dirs : "any directory", name);
         known = by_id = 1;
+        const int here = find_in_dirs(n->path, sizeof n->path, c, dirs);
+        if (!here && (own_file = npi_weights_of(c))) {
+            snprintf(n->path, sizeof n->path, "%s", own_file->file);
+            if (w && w->backend && strcmp(w->backend, "native") && strcmp(w->backend, "auto"))
+                return npi_fail(err, NP_EMODEL, "model '%s' is part of the library; for another runtime it must be a file: `nextpose models get %s` writes it", name, name);
+        } else if (!here) return npi_fail(err, NP_EMODEL, "model '%s' (%s) is not in %s; run `nextpose models get %s`", name, c->n_files ? c->files[0] : "?", dirs && *dirs ? dirs : "any directory", name);
     }
-    if ((r = npi_file_map(&f, n->path, err)) < 0) return r == NP_ENOENT ? NP_EMODEL : r;
+    if (own_file) f = (struct npi_file){ own_file->data, own_file->size, 0 };
+    else if ((r = npi_file_map(&f, n->path, err)) < 0) return r == NP_ENOENT ? NP_EMODEL : r;
     if (!known) r = card_of_file(n, &f, &known, err);
     else if (!by_id) r = check_hash(n, &f, err); /* installed models are checked by `models get` and `models verify`: hashing costs start-up time */
     struct npi_engine *e = NULL;
@@ -301,7 +308,7 @@ void npi_net_close(struct npi_net *n) {
 int npi_net_there(const char *id, const char *dirs) {
     const struct npi_card *const c = npi_card_builtin(id);
     char path[512];
-    return c && find_in_dirs(path, sizeof path, c, dirs);
+    return c && (find_in_dirs(path, sizeof path, c, dirs) || npi_weights_of(c));
 }
 
 size_t npi_net_weights(const struct npi_net *n) {
