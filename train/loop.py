@@ -114,6 +114,14 @@ class Loop:
         a = self.a
         os.makedirs(a.dir, exist_ok=True)
         stream = self.stream(self.seen // a.batch)
+        try:
+            self.run(stream)
+        finally:
+            stream.close()
+        print(f"done: {self.seen} samples", flush=True)
+
+    def run(self, stream):
+        a = self.a
         log = state.Log(a.dir, ["samples", "size", "lr", *self.losses, *self.columns, "images_s"], self.seen)
         print(f"{sum(p.numel() for p in self.net.parameters()) / 1e6:.2f} M parameters, from {self.seen} samples", flush=True)
         began, count = time.monotonic(), 0
@@ -132,4 +140,3 @@ class Loop:
                 state.save(a.dir, self.content())
             if row:
                 curve.draw(log.path, os.path.join(a.dir, "curve.svg"), self.drawn)
-        print(f"done: {self.seen} samples", flush=True)

@@ -183,9 +183,10 @@ class Stream:
         self.people, self.batch, self.size_of, self.seed = people, batch, size_of, seed
         self.queues = [queue.Queue(3) for _ in range(threads)]
         self.turn, self.order = 0, (-1, None)
-        self.lock = threading.Lock()
-        for t in range(threads):
-            threading.Thread(target=self.work, args=(t, first + t, threads), daemon=True).start()
+        self.lock, self.stop = threading.Lock(), False
+        self.threads = [threading.Thread(target=self.work, args=(t, first + t, threads), daemon=True) for t in range(threads)]
+        for t in self.threads:
+            t.start()
 
     def person(self, k):
         """Each pass over the people is a permutation of its own."""
@@ -204,11 +205,26 @@ class Stream:
 
     def work(self, t, b, step):
         try:
-            while True:
-                self.queues[t].put(self.make(b))
+            while self.put(t, self.make(b)):
                 b += step
         except Exception as e:                              # told to the trainer, which ends
-            self.queues[t].put(e)
+            self.put(t, e)
+
+    def put(self, t, item):
+        """Waits for room; False when nobody will take it any more."""
+        while not self.stop:
+            try:
+                self.queues[t].put(item, timeout=.1)
+                return True
+            except queue.Full:
+                pass
+        return False
+
+    def close(self):
+        """Before the program ends: a thread that the interpreter cuts off inside of OpenCV takes the process down with SIGABRT."""
+        self.stop = True
+        for t in self.threads:
+            t.join()
 
     def next(self):
         item = self.queues[self.turn].get()

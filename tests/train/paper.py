@@ -15,7 +15,7 @@ from torch import nn
 import onnx_out
 
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "train", "export_paper.py")
-FOLDER, NEXTPOSE, RUN_MODEL = sys.argv[1:4]
+FOLDER, NEXTPOSE, RUN_MODEL = map(os.path.abspath, sys.argv[1:4])
 
 
 class Parts(nn.Module):
