@@ -26,8 +26,9 @@ until_there() {
         n=$((n + 1))
     done
 }
-# start FLAGS…: sets $pid, of the program itself, so that signals reach it
-start() { "$NP" run --models-dir "$MODELS" --detector none --model blazepose_lite --view none -i "$url" --save-json "$T/o.jsonl" --stats-json "$T/s.jsonl" "$@" >"$T/stdout" 2>"$T/stderr" & pid=$!; }
+# start FLAGS…: sets $pid, of the program itself, so that signals reach it. What the run before it said is emptied here: until_there may look
+# before the new process has opened its files, and a SIGINT sent then is lost.
+start() { : >"$T/stderr" >"$T/s.jsonl"; "$NP" run --models-dir "$MODELS" --detector none --model blazepose_lite --view none -i "$url" --save-json "$T/o.jsonl" --stats-json "$T/s.jsonl" "$@" >"$T/stdout" 2>"$T/stderr" & pid=$!; }
 watch() { start "$@"; wait $pid; }
 
 # It restarts.
