@@ -114,8 +114,9 @@ def every_frame(a, det, pose, clip, people, onnx):
     return row
 
 
-def live(a, det, pose, clip):
-    cmd = [a.nextpose, "run", "-i", "loop:" + clip, "--live", "--preset", "balanced", "--max-persons", "4", "--detector", det, "--model", pose, "--threads", "2",
+def live(a, clip):
+    # The default models by themselves: a detector that is named keeps its own size, whatever the preset says.
+    cmd = [a.nextpose, "run", "-i", "loop:" + clip, "--live", "--preset", "balanced", "--max-persons", "4", "--models-dir", a.models, "--threads", "2",
            "--json-summary", "--save-json", os.devnull]
     p = subprocess.Popen(cmd, stdout=subprocess.PIPE, text=True)
     time.sleep(a.seconds)
@@ -127,10 +128,10 @@ def live(a, det, pose, clip):
     return r
 
 
-def mediapipe(a, det, pose, clip):
+def mediapipe(a, clip):
     mine, theirs = [], []
     for _ in range(a.rounds):
-        mine.append(last_json([a.nextpose, "run", "-i", clip, "--preset", "high_performance", "--max-persons", "1", "--detector", det, "--model", pose, "--threads", "2",
+        mine.append(last_json([a.nextpose, "run", "-i", clip, "--preset", "high_performance", "--max-persons", "1", "--models-dir", a.models, "--threads", "2",
                                "--save-json", os.devnull, "--json-summary"]))
         theirs.append(last_json([a.mediapipe, "-c", MEDIAPIPE, clip]))
     m, t = max(mine, key=lambda r: r["fps_processed"]), max(theirs, key=lambda r: r["fps"])
@@ -162,9 +163,9 @@ def main():
             onnx.append(os.path.join(tmp, os.path.basename(m).replace(".tflite", ".onnx")))
             subprocess.run([a.nextpose, "convert", m, onnx[-1]], check=True, capture_output=True)
         out = {"every_frame": [every_frame(a, det, pose, crowd, n, onnx) for n in (1, 4, 8)]}
-    out["live"] = live(a, det, pose, crowd)
+    out["live"] = live(a, crowd)
     if a.mediapipe:
-        out["mediapipe"] = mediapipe(a, det, pose, one)
+        out["mediapipe"] = mediapipe(a, one)
     if a.json:
         json.dump(out, open(a.json, "w"), indent=1)
 
