@@ -9,6 +9,7 @@
 #include "backend/wire.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/sanitized.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -306,22 +307,11 @@ static void finish(void) {
     pthread_mutex_unlock(&lock);
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 static void set_limits(const char *memory) {
     const unsigned long long bytes = strtoull(memory, NULL, 10);
     const struct rlimit none = { 0, 0 }, data = { bytes, bytes };
     setrlimit(RLIMIT_CORE, &none);
-    if (bytes && !SANITIZED) setrlimit(RLIMIT_DATA, &data); /* shadow memory of sanitizers counts as data */
+    if (bytes && !NPI_SANITIZED) setrlimit(RLIMIT_DATA, &data); /* shadow memory of sanitizers counts as data */
     const int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC); /* when memory runs out all the same, it is we who go */
     if (fd >= 0) {
         const ssize_t ignored = write(fd, "500", 3); /* where /proc is read-only there is nothing to do about it */

@@ -6,6 +6,7 @@
 #include "backend/isolate.h"
 #include "backend/tiny.h"
 #include "base/clock.h"
+#include "base/sanitized.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -25,17 +26,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
 
 static const char *worker, *fault_path, *self;
 static unsigned char model[512];
@@ -270,7 +260,7 @@ static void blows_up(void **state) {
     int r = 0, k = 0;
     while (k < 12 && (r = run_it(t, n, 1, &e)) >= 0) k++;
     t->close(n);
-    if (SANITIZED) skip(); /* no limit there: their shadow memory counts */
+    if (NPI_SANITIZED) skip(); /* no limit there: their shadow memory counts */
     if (r >= 0) fail_msg("600 MB were taken in spite of a limit of 256");
     assert_non_null(strstr(e.message, "no more memory"));
 }

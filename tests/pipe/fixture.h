@@ -9,20 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/sanitized.h" /* there nets are slow: the same code is gone through with fewer frames */
 #include "nextpose/nextpose.h"
 #include "source.h"
-
-/* Sanitizers make nets ten to twenty times slower; the same code is gone through with fewer frames. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
 
 static int failures;
 #define CHECK(x, ...) do { if (!(x)) { failures++; printf("FAIL %s:%d: %s: ", __FILE__, __LINE__, #x); printf(__VA_ARGS__); puts(""); } } while (0)

@@ -8,7 +8,7 @@
 #include <execinfo.h>
 #include <malloc.h>
 
-#if defined(__GLIBC__) && !SANITIZED
+#if defined(__GLIBC__) && !NPI_SANITIZED
 static atomic_int counting, n_allocs;
 
 void *__libc_malloc(size_t n);

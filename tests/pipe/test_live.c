@@ -127,7 +127,7 @@ static void cheap_frames_pass(void) {
 /* One inference takes three times the bound, and what came meanwhile is over it before a lane is free: nobody is inferred on those frames, and nobody
  * gets them late but the newest; the next one that comes is worked on again. With frame skip they are inside before anybody knows. */
 static void held_inference(int skip) {
-    enum { BOUND_MS = SANITIZED ? 2000 : 400, BEHIND = 5 };
+    enum { BOUND_MS = NPI_SANITIZED ? 2000 : 400, BEHIND = 5 };
     struct np_context *c = open_live(1, skip, 0, BOUND_MS);
     struct np_stats before, st;
     const struct np_result *r;
@@ -280,7 +280,7 @@ static void adjust(void) {
     np_result_release(c, &r);
     changes_of_presets(c);
     for (int k = 0; k < 2; k++) pthread_create(&t[k], NULL, adjuster, c);
-    for (int k = 1; k < (SANITIZED ? 12 : 25); k++) {
+    for (int k = 1; k < (NPI_SANITIZED ? 12 : 25); k++) {
         send(c, k);
         CHECK(next(c) == k, "frame %d", k);
     }
@@ -311,7 +311,7 @@ int main(int argc, char **argv) {
     newest_wins();
     cheap_frames_pass();
     held_inference(1);
-    held_inference(SANITIZED ? 2 : 5);
+    held_inference(NPI_SANITIZED ? 2 : 5);
     slow_consumer();
     adjust();
     idle_is_free();

@@ -3,7 +3,7 @@
  * smoothed; and skipped frames are what they say. Runs under TSan too. usage: test_same SHARED_DIR */
 #include "fixture.h"
 
-#define N (SANITIZED ? 5 : 10)
+#define N (NPI_SANITIZED ? 5 : 10)
 
 struct seen { uint64_t digest[10]; int n; const struct np_settings *s; };
 
@@ -36,11 +36,11 @@ int main(int argc, char **argv) {
         { NP_MODE_SYNC, 1, 1, 1 }, { NP_MODE_SYNC, 2, 4, 1 }, { NP_MODE_FILE, 1, 8, 0 }, { NP_MODE_FILE, 2, 2, 0 }, { NP_MODE_FILE, 3, 1, 1 } };
     const int skip = open_clip(argc > 1 ? argv[1] : "", "p2s_multi_cam01.mp4", N);
     if (skip) return skip;
-    for (size_t h = 0; h < (SANITIZED ? 2 : sizeof how / sizeof *how); h++) {
+    for (size_t h = 0; h < (NPI_SANITIZED ? 2 : sizeof how / sizeof *how); h++) {
         struct seen first = { 0 };
         for (size_t k = 0; k < sizeof on / sizeof *on; k++) {
             struct np_settings s;
-            if (SANITIZED && !on[k].short_too) continue;
+            if (NPI_SANITIZED && !on[k].short_too) continue;
             settings(&s, on[k].mode, on[k].threads);
             s.frame_skip = how[h].skip;
             s.detection_freq = how[h].freq;
