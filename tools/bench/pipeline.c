@@ -90,19 +90,24 @@ static void add_models(struct bench_suite *s, const char *dirs) {
         }
 }
 
+/* "--AXIS NAME", exactly that or not at all: what cannot be had is left out with its reason. NULL: no room. */
+static struct bench_case *add_strict(struct bench_suite *s, const char *axis, const char *value) {
+    char name[64];
+    snprintf(name, sizeof name, "--%s %s", axis, value);
+    struct bench_case *const c = add(s, axis, name, name);
+    if (c) c->s.strict = c->may_fail = 1;
+    return c;
+}
+
 /* What nets compute in, and the nets that are quantized: the model's own siblings by name, "ID_int8". A precision that the runtime cannot give is left out
  * with its reason (strict). */
 static void add_precisions(struct bench_suite *s, const char *dirs) {
     static const char *const names[] = { "fp32", "bf16", "fp16", "int8" };
     struct np_card_info card;
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
-        char name[64];
-        snprintf(name, sizeof name, "--precision %s", names[k]);
-        struct bench_case *const c = add(s, "precision", name, name);
+        struct bench_case *const c = add_strict(s, "precision", names[k]);
         if (!c) return;
         c->s.precision = names[k];
-        c->s.strict = 1;
-        c->may_fail = 1;
     }
     for (int i = 0; np_card_at(i, &card) == 0; i++) {
         char path[4096], name[96], sibling[64];
@@ -119,13 +124,9 @@ static void add_precisions(struct bench_suite *s, const char *dirs) {
 static void add_backends(struct bench_suite *s) {
     static const char *const names[] = { "native", "tflite", "onnx", "openvino", "torch" };
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
-        char name[64];
-        snprintf(name, sizeof name, "--backend %s", names[k]);
-        struct bench_case *const c = add(s, "backend", name, name);
+        struct bench_case *const c = add_strict(s, "backend", names[k]);
         if (!c) return;
         c->s.backend = names[k];
-        c->s.strict = 1;
-        c->may_fail = 1;
     }
 }
 
