@@ -62,8 +62,11 @@ int np_precision_here(const char *isa, char *out, size_t size) {
     if (npi_cpu_limit(isa, npi_cpu_flags(), &cpu) < 0) return NP_EINVAL;
     npi_kernels_init(&k, cpu);
     const struct npi_compute any = { NPI_COMPUTE_AUTO, 0 };
+    const char *instead;
+    npi_compute_choose(&any, &k, &instead);
     const int tiles = k.gemm_bf16.fast && (cpu & NPI_CPU_AMX_BF16);
-    snprintf(out, size, "float nets in fp32%s%s; quantized nets in int8%s", tiles ? " (from bf16 parts on AMX), fp32-fast or bf16" : k.gemm_bf16.fast ? " or bf16" : "",
+    snprintf(out, size, "float nets in fp32%s%s%s; quantized nets in int8%s", k.product_parts ? " (from bf16 parts on AMX)" : "",
+             tiles ? ", fp32-fast or bf16" : k.gemm_bf16.fast ? " or bf16" : "",
              !k.gemm_bf16.fast ? "; no bf16 hardware" : npi_compute_bf16_pays(&any, &k) ? ", auto takes bf16 where a net tolerates it" : ", bf16 only when asked for",
              cpu & NPI_CPU_AMX_INT8 ? " on AMX" : cpu & (NPI_CPU_AVX_VNNI | NPI_CPU_AVX512_VNNI) ? " with VNNI" : "");
     return 0;
