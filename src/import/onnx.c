@@ -85,8 +85,13 @@ static int settle_shape(struct npi_ox *o, struct value_info *v, const char *name
         if (v->has_shape && v->rank != q->rank)
             return npi_fail(o->err, NP_EINVAL, "input '%.80s' of %s has shape %s, but %d dimensions were given", name, o->g->path, s, q->rank);
         v->rank = q->rank;
-        for (int i = 0; i < q->rank; i++)
+        for (int i = 0; i < q->rank; i++) {
+            const int64_t own = v->has_shape ? v->d[i] : -1;
             if (q->dims[i] >= 0 || !v->has_shape) v->d[i] = q->dims[i];
+            o->given_dims[i] = v->d[i] >= 0 ? v->d[i] : 1;
+            o->own_dims[i] = own >= 0 ? own : i == 0 ? 1 : o->given_dims[i];
+            o->other_shape |= o->own_dims[i] != o->given_dims[i];
+        }
         v->has_shape = 1;
     }
     if (!v->has_shape) return npi_fail(o->err, NP_EUNSUPPORTED, "input '%.80s' of %s has no shape in the file: give one", name, o->g->path);
@@ -375,8 +380,8 @@ static int drop_unused(struct npi_ox *o) {
 /* ---- the model ---- */
 
 /* ModelProto: 7 graph, 8 opset_import { 1 domain, 2 version }. */
-static int read_model(struct npi_ox *o, struct npi_pb model) {
-    struct npi_pb m = model, graph = npi_pb(NULL, 0);
+int npi_ox_read_model(struct npi_ox *o) {
+    struct npi_pb m = npi_pb(o->file, o->file_size), graph = npi_pb(NULL, 0);
     struct npi_pb_field f, e;
     int have = 0;
     while (npi_pb_next(&m, &f)) {
@@ -404,7 +409,7 @@ int npi_import_onnx(struct npi_graph *g, const void *data, size_t size, const st
     struct np_error local; /* helpers read the message back */
     struct npi_ox o = { .g = g, .opt = opt ? opt : &defaults, .err = err ? err : &local, .file = data, .file_size = size, .poison = -1 };
     npi_arena_init(&o.tmp, g->mem->limit_bytes);
-    int r = read_model(&o, npi_pb(data, size));
+    int r = npi_ox_read_model(&o);
     if (r >= 0) r = npi_graph_verify(g, o.err);
     npi_file_unmap(&o.ext);
     npi_arena_free(&o.tmp);

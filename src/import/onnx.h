@@ -30,6 +30,10 @@ struct npi_ox {
     int *input; int n_input, cap_input; /* graph inputs that are still run-time values */
     struct npi_file ext; char *ext_name; /* last external data file */
     int depth;                 /* of If branches */
+    int64_t own_dims[NP_MAX_RANK], given_dims[NP_MAX_RANK]; /* of the input whose shape was given: in the file, and now */
+    int other_shape;           /* they differ */
+    struct npi_ox_note *note; int n_notes, cap_notes, looked; /* onnx_resized.c */
+    struct npi_arena *note_mem; /* not NULL: this is the import that takes the notes */
     int poison;                /* tensor that stands for what nodes in trouble would have made; 0 (an input or constant) never is it: -1 none */
 };
 
@@ -54,6 +58,12 @@ const struct npi_ox_row *npi_ox_row(const struct npi_pb *type);
 
 /* onnx.c */
 int npi_ox_run_graph(struct npi_ox *o, struct npi_pb graph, int *out, int max_out); /* nodes of a (sub)graph; returns the number of outputs */
+
+int npi_ox_read_model(struct npi_ox *o);
+/* onnx_resized.c: the sizes that a Resize and a Reshape ask for, brought to the input shape given. size: [rank of the input], want of axes that it names not:
+ * their dims. 0 or negative. */
+int npi_ox_refit_resize(struct npi_ox_node *n, int64_t *size);
+int npi_ox_refit_reshape(struct npi_ox_node *n, int64_t *d, int rank);
 
 /* onnx_util.c: errors, attributes, known values, building */
 struct npi_ox_quote { char s[81]; };

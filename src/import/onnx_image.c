@@ -33,15 +33,20 @@ static int set_sizes(struct npi_ox_node *n, union npi_attr *a, const int *axes, 
     const int given = n_sizes ? n_sizes : n_scales;
     double common = 0;
     if (!given || given != n_axes) return npi_ox_fail(n, NP_ESHAPE, "%d sizes or scales for %d axes", given, n_axes);
+    int64_t size[NP_MAX_RANK];
+    memcpy(size, v->d, sizeof size);
+    for (int i = 0; i < n_sizes; i++) size[axes[i]] = sizes[i];
+    const int r = n_sizes ? npi_ox_refit_resize(n, size) : 0;
+    if (r < 0) return r;
     for (int i = 0; i < n_axes && n_sizes && keep_aspect; i++) {
-        const double s = (double)sizes[i] / (double)v->d[axes[i]];
+        const double s = (double)size[axes[i]] / (double)v->d[axes[i]];
         if (i == 0 || (keep_aspect == 1 ? s < common : s > common)) common = s;
     }
     for (int i = 0; i < n_axes; i++) {
         const int k = axes[i];
         const double d = (double)v->d[k];
-        double s = n_sizes ? (double)sizes[i] / d : (double)scales[i];
-        double out = n_sizes ? (double)sizes[i] : floor(d * s);
+        double s = n_sizes ? (double)size[k] / d : (double)scales[i];
+        double out = n_sizes ? (double)size[k] : floor(d * s);
         if (a->resize.coord == NPI_COORD_TF_CROP_AND_RESIZE && !n_sizes)
             out = floor(d * (double)(a->resize.roi[v->rank + k] - a->resize.roi[k]) * s);
         if (n_sizes && keep_aspect) {

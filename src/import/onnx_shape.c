@@ -46,6 +46,8 @@ int npi_ox_do_reshape(struct npi_ox_node *n) {
     int rank = n->n_in > 1 ? npi_ox_known_ints(n, 1, d, NP_MAX_RANK, NULL) : npi_ox_ints(n, "shape", d, NP_MAX_RANK), open = -1;
     if (rank < 0) return n->n_in > 1 ? rank : npi_ox_fail(n, NP_EFORMAT, "it has no shape");
     if (rank > NP_MAX_RANK) return npi_ox_fail(n, NP_ELIMIT, "rank %d", rank);
+    const int refit = npi_ox_refit_reshape(n, d, rank);
+    if (refit < 0) return refit;
     const int keep_zero = npi_ox_int(n, "allowzero", 0) != 0;
     int64_t known = 1;
     const int64_t count = npi_view_count(v);
