@@ -74,14 +74,25 @@ static void mark_kept(const struct npi_graph *g, const struct npi_plan *p, char 
     for (int i = 0; i < g->n_outputs; i++) keep[g->output[i]] = 1;
 }
 
+/* Who owns the constants of a graph that is being planned: the load arena, a mapped file, or somebody who still needs them. */
+struct sources { const struct npi_arena *load; const char *file; size_t file_size; };
+
+static void spent(void *opaque, const void *data, size_t bytes) {
+    const struct sources *const s = opaque;
+    const int in_file = s->file && (const char *)data >= s->file && (size_t)((const char *)data - s->file) < s->file_size;
+    if (in_file || npi_arena_owns(s->load, data)) npi_pages_drop(data, bytes);
+}
+
 /* Plan and weights of a graph that is ready; afterwards it and its constants may go. */
-static int finish(struct np_model *m, struct npi_graph *g, struct npi_arena *load, struct np_error *err) {
+static int finish(struct np_model *m, struct npi_graph *g, struct npi_arena *load, const void *file, size_t file_size, struct np_error *err) {
+    struct sources from = { load, file, file_size };
+    const struct npi_plan_opts o = { .reference_only = m->reference_only, .spent = spent, .opaque = &from };
     /* The generic steps point at nodes of the graph they were planned on: plan on the settled one. Its constants are
      * those of the load graph while planning and are cut down afterwards. */
     char *keep = npi_arena_array(load, char, g->n_tensors + 1);
     int r;
     if (!keep || npi_graph_copy(&m->graph, g, &m->mem) < 0) return NP_ENOMEM;
-    if ((r = npi_plan_make(&m->plan, &m->graph, &m->kernels, &m->mem, m->reference_only, err)) < 0) return r;
+    if ((r = npi_plan_make(&m->plan, &m->graph, &m->kernels, &m->mem, &o, err)) < 0) return r;
     mark_kept(&m->graph, &m->plan, keep);
     for (int t = 0; t < g->n_tensors; t++) {
         struct npi_view *v = &m->graph.tensor[t].v;
@@ -105,7 +116,7 @@ int npi_model_of_graph(struct np_model **out, const struct npi_graph *from, cons
     int r = npi_graph_copy(&g, from, &load); /* float products in f32: what others are measured against */
     if (r == 0) r = npi_graph_verify(&g, err);
     if (r == 0 && passes) r = npi_pass_all(&g, NULL, err);
-    if (r >= 0) r = finish(m, &g, &load, err);
+    if (r >= 0) r = finish(m, &g, &load, NULL, 0, err);
     if (r >= 0) npi_precision_describe(m, 0);
     npi_arena_free(&load);
     if (r < 0) {
@@ -137,7 +148,8 @@ int npi_model_load(struct np_model **out, const void *data, size_t size, const c
     npi_arena_init(&load, LOAD_LIMIT_BYTES);
     struct npi_graph g;
     int r = npi_graph_init(&g, &load, path);
-    struct npi_import_opts o = { .path = path, .input_name = params->input_name, .rank = params->rank, .bind = hooks->bind, .opaque = hooks->opaque, .logger = &params->logger };
+    struct npi_import_opts o = { .path = path, .input_name = params->input_name, .rank = params->rank, .bind = hooks->bind, .opaque = hooks->opaque, .logger = &params->logger,
+                                 .mapped = hooks->mapped };
     memcpy(o.dims, params->dims, sizeof o.dims);
     m->reference_only = params->no_optimize;
     npi_kernels_init(&m->kernels, cpu);
@@ -147,7 +159,7 @@ int npi_model_load(struct np_model **out, const void *data, size_t size, const c
     if ((r = npi_graph_verify(&g, err)) < 0) goto fail;
     if (hooks->prune && (r = prune(&g, hooks, err)) < 0) goto fail;
     if (!m->reference_only && (r = npi_pass_all(&g, &params->logger, err)) < 0) goto fail;
-    if ((r = finish(m, &g, &load, err)) < 0) goto fail;
+    if ((r = finish(m, &g, &load, hooks->mapped ? data : NULL, size, err)) < 0) goto fail;
     npi_arena_free(&load);
     npi_precision_describe(m, compute.emulate && !m->kernels.gemm_bf16.fast);
     npi_precision_tell(m, &compute, instead, &params->logger);
@@ -171,7 +183,7 @@ int np_model_load(struct np_model **out, const char *path, const struct np_model
     struct npi_file f;
     int r = npi_file_map(&f, path, err);
     if (r < 0) return r;
-    r = npi_model_load(out, f.data, f.size, path, p, NULL, err);
+    r = npi_model_load(out, f.data, f.size, path, p, &(struct npi_load_hooks){ .mapped = 1 }, err);
     npi_file_unmap(&f);
     return r;
 }

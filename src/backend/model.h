@@ -40,6 +40,7 @@ struct npi_load_hooks {
     /* Which outputs are wanted: keep[i] = 0 drops output i and all that is only computed for it; column[i] >= 0: of its last axis
      * only that index, the axis becomes 1. Called with keep = 1, column = -1. May be NULL: all. */
     void (*prune)(void *opaque, const struct npi_graph *g, char *keep, int *column);
+    int mapped;                 /* the bytes are a npi_file_map: what was read of them need not stay in memory */
     void *opaque;
 };
 /* Like np_model_load_memory; hooks may be NULL. */

@@ -84,6 +84,12 @@ void npi_arena_reset(struct npi_arena *a) {
     keep->used = 0;
 }
 
+int npi_arena_owns(const struct npi_arena *a, const void *p) {
+    for (const struct npi_arena_block *b = a->head; b; b = b->next)
+        if ((uintptr_t)p - (uintptr_t)b < HEAD_BYTES + b->cap) return 1;
+    return 0;
+}
+
 void npi_arena_free(struct npi_arena *a) {
     for (struct npi_arena_block *b = a->head, *next; b; b = next) {
         next = b->next;

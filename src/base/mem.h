@@ -30,6 +30,7 @@ char *npi_arena_strndup(struct npi_arena *a, const char *s, size_t n); /* NUL-te
 /* Everything in it is gone, but one block stays for what comes next: an arena that is filled again and again does not zero 256 KiB each time. */
 void npi_arena_reset(struct npi_arena *a);
 void npi_arena_free(struct npi_arena *a);
+int npi_arena_owns(const struct npi_arena *a, const void *p); /* 1: p lies in a block of it */
 #define npi_arena_array(a, type, n) ((type *)npi_arena_calloc((a), (size_t)(n), sizeof(type)))
 void *npi_arena_calloc(struct npi_arena *a, size_t n, size_t size);
 #endif

@@ -7,4 +7,7 @@
 struct npi_file { const void *data; size_t size; int mapped; };
 int npi_file_map(struct npi_file *out, const char *path, struct np_error *err); /* NP_ENOENT, NP_EIO, NP_EFORMAT (empty) */
 void npi_file_unmap(struct npi_file *f);
+/* Gives the whole pages inside [p, p + bytes) back to the system: of a mapped file they are read again when somebody looks, of npi_alloc's memory they are zero
+ * from now on. */
+void npi_pages_drop(const void *p, size_t bytes);
 #endif

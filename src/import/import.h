@@ -23,6 +23,7 @@ struct npi_import_opts {
     int (*bind)(void *opaque, const char *input, struct npi_view *v);
     void *opaque;
     const struct np_logger *logger;
+    int mapped;                  /* `data` is a npi_file_map: what was copied from it need not stay in memory */
     const struct npi_import_watch *watch; /* NULL: none; stop at the first node that cannot be read */
 };
 /* Told by content: TFLite by its "TFL3" identifier, else ONNX. NP_EFORMAT with a hint when it is neither. */

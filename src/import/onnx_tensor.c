@@ -161,6 +161,7 @@ static int read_external(struct npi_ox *o, const struct proto *t, const char *wh
     if (length != bytes || offset > o->ext.size || bytes > o->ext.size - offset) return fail(o, t, what, NP_EFORMAT,
             "the file with its data is too short, or the sizes disagree");
     memcpy(out, (const char *)o->ext.data + offset, bytes);
+    npi_pages_drop((const char *)o->ext.data + offset, bytes);
     return 0;
 }
 
@@ -215,6 +216,7 @@ int npi_ox_read_tensor(struct npi_ox *o, struct npi_pb m, const char *what, stru
             void *data = o->g->tensor[r].v.data;
             const int e = fill(o, &t, what, data, count, bytes);
             if (e < 0) return e;
+            if (o->opt->mapped && t.has_raw && !t.external) npi_pages_drop(t.raw.p, bytes);
             for (size_t i = 0; t.v.dtype == NP_BOOL && i < count; i++) ((uint8_t *)data)[i] = ((uint8_t *)data)[i] != 0;
         }
     }

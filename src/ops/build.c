@@ -43,20 +43,34 @@ static int may_fold(struct npi_graph *g, const struct npi_node *n) {
     return 1;
 }
 
+/* Does the result lie in memory as the input does? A Reshape, and a Transpose that only moves dims of 1 (the weights of every 1x1 convolution). */
+static int same_bytes(const struct npi_graph *g, const struct npi_node *n) {
+    if (n->op != NPI_OP_TRANSPOSE) return n->op == NPI_OP_RESHAPE;
+    const struct npi_view *const x = &g->tensor[n->in[0]].v;
+    for (int i = 0, last = -1; i < x->rank; i++) {
+        const int from = n->a.transpose.perm[i];
+        if (x->d[from] == 1) continue;
+        if (from < last) return 0;
+        last = from;
+    }
+    return 1;
+}
+
 static int fold(struct npi_graph *g, int node, const struct npi_op_args *args) {
     struct npi_node *n = &g->node[node];
     struct npi_op_args a = *args;
     void *scratch = NULL;
-    const size_t bytes = npi_op_scratch(&a);
+    const int alias = same_bytes(g, n);
+    const size_t bytes = alias ? 0 : npi_op_scratch(&a);
     if (bytes && !(scratch = npi_alloc(bytes))) return NP_ENOMEM;
     a.scratch = scratch;
     int r = 0;
     for (int i = 0; i < n->n_out; i++) {
         struct npi_view *v = &g->tensor[n->out[i]].v;
-        if (n->op == NPI_OP_RESHAPE) v->data = g->tensor[n->in[0]].v.data;
+        if (alias) v->data = g->tensor[n->in[0]].v.data;
         else if (!(v->data = npi_arena_alloc(g->mem, npi_view_bytes(v)))) r = NP_ENOMEM;
     }
-    if (!r && n->op != NPI_OP_RESHAPE) npi_op_eval(&a);
+    if (!r && !alias) npi_op_eval(&a);
     npi_free(scratch);
     if (!r) g->n_nodes--; /* it was the last one */
     return r;

@@ -102,6 +102,7 @@ static int card_of_file(struct npi_net *n, const struct npi_file *f, int *known,
     char hex[65];
     if (!c) {
         npi_sha256_hex(f->data, f->size, hex);
+        if (f->mapped) npi_pages_drop(f->data, f->size);
         c = npi_card_find_by_sha256(hex);
     }
     if (c) {
@@ -168,7 +169,7 @@ static int load(struct np_model **out, const struct npi_net *n, struct native_lo
     p.isa = isa;
     p.precision = how->precision;
     if (log) p.logger = *log;
-    const struct npi_load_hooks hooks = { .prune = how->card ? prune : NULL, .opaque = how };
+    const struct npi_load_hooks hooks = { .prune = how->card ? prune : NULL, .mapped = f->mapped, .opaque = how };
     int r = npi_model_load(out, f->data, f->size, n->path, &p, &hooks, err);
     if (r < 0 || !resized(*out, side, &p)) return r;
     struct np_model *other = NULL;

@@ -102,6 +102,7 @@ int npi_bind_dw_q8(struct npi_binder *b, const struct npi_node *n, struct npi_st
     s->run = run;
     s->n_tasks = (int)((p->rows + p->rows_per_task - 1) / p->rows_per_task);
     s->params = p;
+    s->packed_in = 6;
     s->scratch_bytes = (size_t)p->columns * (size_t)win->kh * sizeof(uint8_t *);
     s->macs = p->rows * y->d[2] * c * win->kh * win->kw;
     return 1;

@@ -199,6 +199,7 @@ int npi_gemm_q8_step(struct npi_binder *b, const struct npi_gemm_q8_job *j, stru
     s->run = run;
     s->n_tasks = p->m_tasks * ((p->n_panels + p->panels_per_task - 1) / p->panels_per_task);
     s->params = p;
+    s->packed_in = 6;
     s->scratch_bytes = tile_bytes(p->lda) + NPI_Q8_ROWS * sizeof(int32_t);
     s->macs = p->rows * j->n * j->k;
     return 1;

@@ -4,6 +4,7 @@
 #include "plan/arena.h"
 #include "plan/choose.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Follows the chain of shared memory to its owner. */
@@ -36,20 +37,56 @@ static void try_inplace(const struct npi_graph *g, const struct npi_node *n, con
     root[y] = rx;
 }
 
-int npi_plan_make(struct npi_plan *out, const struct npi_graph *g, const struct npi_kernels *k, struct npi_arena *mem, int reference_only, struct np_error *err) {
+/* Constants may lie in the same memory (a Reshape of each other): `readers` of each tensor's memory, by the first tensor that lies there. */
+struct shared { const void *data; int tensor; };
+static int by_data(const void *a, const void *b) {
+    const struct shared *x = a, *y = b;
+    return x->data < y->data ? -1 : x->data > y->data ? 1 : x->tensor - y->tensor;
+}
+
+struct readers { int *first, *left; }; /* [n_tensors]: who stands for the memory; reads of it that are still to come */
+
+static int count_readers(const struct npi_graph *g, const int *n_users, struct npi_arena *tmp, struct readers *r) {
+    struct shared *const s = npi_arena_array(tmp, struct shared, g->n_tensors + 1);
+    r->first = npi_arena_array(tmp, int, g->n_tensors + 1);
+    r->left = npi_arena_array(tmp, int, g->n_tensors + 1);
+    if (!s || !r->first || !r->left) return NP_ENOMEM;
+    int n = 0;
+    for (int t = 0; t < g->n_tensors; t++)
+        if (g->tensor[t].v.data) s[n++] = (struct shared){ g->tensor[t].v.data, t };
+    qsort(s, (size_t)n, sizeof *s, by_data);
+    for (int i = 0; i < n; i++) {
+        r->first[s[i].tensor] = i && s[i].data == s[i - 1].data ? r->first[s[i - 1].tensor] : s[i].tensor;
+        r->left[r->first[s[i].tensor]] += n_users[s[i].tensor];
+    }
+    return 0;
+}
+
+/* The step has packed what it reads. */
+static void spend(const struct npi_graph *g, const struct npi_node *n, const struct npi_step *s, const struct readers *r, const struct npi_plan_opts *o) {
+    for (int i = 0; i < n->n_in && i < 32; i++) {
+        const struct npi_view *const v = n->in[i] >= 0 ? &g->tensor[n->in[i]].v : NULL;
+        if (v && v->data && s->packed_in >> i & 1 && --r->left[r->first[n->in[i]]] == 0) o->spent(o->opaque, v->data, npi_view_bytes(v));
+    }
+}
+
+int npi_plan_make(struct npi_plan *out, const struct npi_graph *g, const struct npi_kernels *k, struct npi_arena *mem, const struct npi_plan_opts *o, struct np_error *err) {
+    static const struct npi_plan_opts defaults;
+    if (!o) o = &defaults;
     struct npi_plan p = { 0 };
     struct npi_arena tmp;
     npi_arena_init(&tmp, 0);
     int r = NP_ENOMEM;
     const size_t nt = (size_t)g->n_tensors + 1;
     struct npi_graph_index ix;
+    struct readers readers;
     int *last_use = npi_arena_array(&tmp, int, nt);
     char *is_const = npi_arena_array(&tmp, char, nt);
     struct npi_life *life = npi_arena_array(&tmp, struct npi_life, nt);
     p.offset = npi_arena_array(mem, int64_t, nt);
     p.root = npi_arena_array(mem, int, nt);
     p.step = npi_arena_array(mem, struct npi_step, g->n_nodes + 1);
-    if (!last_use || !is_const || !life || !p.offset || !p.root || !p.step || npi_graph_index(g, &tmp, &ix) < 0) goto done;
+    if (!last_use || !is_const || !life || !p.offset || !p.root || !p.step || npi_graph_index(g, &tmp, &ix) < 0 || count_readers(g, ix.n_users, &tmp, &readers) < 0) goto done;
     for (int t = 0; t < g->n_tensors; t++) {
         p.root[t] = t;
         p.offset[t] = -1;
@@ -67,7 +104,8 @@ int npi_plan_make(struct npi_plan *out, const struct npi_graph *g, const struct 
             continue;
         }
         struct npi_step *s = &p.step[p.n_steps];
-        if ((r = npi_choose(&b, n, reference_only, s)) < 0) goto done;
+        if ((r = npi_choose(&b, n, o->reference_only, s)) < 0) goto done;
+        if (o->spent) spend(g, n, s, &readers, o);
         r = NP_ENOMEM;
         s->node = i;
         s->macs = node_macs(g, n);

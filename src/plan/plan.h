@@ -61,5 +61,13 @@ struct npi_plan {
     size_t arena_bytes, scratch_bytes; /* scratch: of one worker */
     int64_t macs;
 };
-int npi_plan_make(struct npi_plan *out, const struct npi_graph *g, const struct npi_kernels *k, struct npi_arena *mem, int reference_only, struct np_error *err);
+struct npi_plan_opts {
+    int reference_only;        /* the C references only */
+    /* Told of each constant that is packed and that no later step reads: its memory may go at once, so that a model is in memory once and not twice
+     * while it is planned. NULL: they stay. */
+    void (*spent)(void *opaque, const void *data, size_t bytes);
+    void *opaque;
+};
+/* o: NULL for defaults. */
+int npi_plan_make(struct npi_plan *out, const struct npi_graph *g, const struct npi_kernels *k, struct npi_arena *mem, const struct npi_plan_opts *o, struct np_error *err);
 #endif

@@ -85,7 +85,7 @@ static float *evaluate(const struct example *e, unsigned cpu, int reference, int
     assert_int_equal(npi_graph_set_io(&g, inputs, n_inputs, &y, 1), 0);
     for (int i = 0; i < g.n_nodes; i++) /* npi_build copies what it knows; these two are set by passes */
         if (g.node[i].op == node.op) g.node[i].act = node.act, g.node[i].res_before_act = node.res_before_act;
-    assert_int_equal(npi_plan_make(&p, &g, &k, &mem, reference, &err), 0);
+    assert_int_equal(npi_plan_make(&p, &g, &k, &mem, &(struct npi_plan_opts){ .reference_only = reference }, &err), 0);
     char *arena = npi_alloc(p.arena_bytes + NPI_TAIL), *scratch = npi_alloc(p.scratch_bytes * 2 + 64);
     memset(scratch, 0xff, p.scratch_bytes * 2 + 64); /* NaN: scratch has no contents */
     void **ptr = npi_arena_array(&mem, void *, g.n_tensors);

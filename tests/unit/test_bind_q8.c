@@ -65,7 +65,7 @@ static uint8_t *run(struct net *t, const struct npi_kernels *k, int reference, c
     struct npi_arena mem;
     struct npi_plan p;
     npi_arena_init(&mem, 0);
-    const int r = npi_plan_make(&p, &t->g, k, &mem, reference, &t->err);
+    const int r = npi_plan_make(&p, &t->g, k, &mem, &(struct npi_plan_opts){ .reference_only = reference }, &t->err);
     if (r < 0) fail_msg("%s: %s", t->what, t->err.message);
     void **ptr = calloc((size_t)t->g.n_tensors, sizeof *ptr);
     for (int i = 0; i < t->g.n_tensors; i++) {

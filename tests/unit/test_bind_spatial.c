@@ -20,7 +20,7 @@ static void *run_plan(const struct npi_graph *g, const struct npi_kernels *k, in
     struct npi_plan p;
     struct np_error err;
     npi_arena_init(&mem, 0);
-    assert_int_equal(npi_plan_make(&p, g, k, &mem, reference, &err), 0);
+    assert_int_equal(npi_plan_make(&p, g, k, &mem, &(struct npi_plan_opts){ .reference_only = reference }, &err), 0);
     assert_int_equal(p.n_steps, 1);
     char *scratch = npi_alloc(p.scratch_bytes + 1);
     void **ptr = calloc((size_t)g->n_tensors, sizeof *ptr), *y = npi_alloc(npi_view_bytes(&g->tensor[g->output[0]].v));

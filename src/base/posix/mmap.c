@@ -28,6 +28,11 @@ int npi_file_map(struct npi_file *out, const char *path, struct np_error *err) {
     return 0;
 }
 
+void npi_pages_drop(const void *p, size_t bytes) {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = ((uintptr_t)p + page - 1) / page * page, to = ((uintptr_t)p + bytes) / page * page;
+    if (to > from) madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
 void npi_file_unmap(struct npi_file *f) {
     if (f->mapped && f->data) munmap((void *)(uintptr_t)f->data, f->size);
     *f = (struct npi_file){ 0 };
