@@ -5,6 +5,8 @@
  *                                                     └── a detector size or pose net that is not there: opened by a thread of its own,
  *                                                         while frames go on with what there is; published when every worker has a seat
  *
+ * After the first frame that thread opens all that the controller may ever ask for within its bounds: so a run has its memory in the first second and not
+ * when the machine becomes busy on the second day (the smaller pose net alone was a step of 9 MB), and who is late has not to wait for a net.
  * Nets that were opened stay until close: frames in flight use them, and the controller may come back. */
 #include <stdio.h>
 #include <string.h>
@@ -62,13 +64,26 @@ static void give_up(struct npi_pipe *p, int side) {
     p->adapt.rebound = 1;
 }
 
+/* Under the lock: what to open next, the side of a detector or the number of a pose net. First what is wanted now, then what may be. */
+static void next_to_open(const struct npi_pipe *p, int *side, int *variant) {
+    const struct npi_adapt *const a = &p->adapt;
+    const struct npi_controller_params *const c = &p->tuning.c;
+    *side = a->want_side && find_side(a, a->want_side) < 0 ? a->want_side : 0;
+    *variant = !*side && a->want_variant >= a->n_pose ? a->n_pose : 0;
+    if (*side || *variant || !a->provide) return;
+    const int last = c->variant.hi < c->n_variants - 1 ? c->variant.hi : c->n_variants - 1;
+    if (a->n_pose && a->n_pose <= last && a->n_pose < NPI_MAX_NETS) *variant = a->n_pose;
+    for (int i = 0; !*variant && !*side && a->n_det && a->n_det < NPI_MAX_NETS && i < c->n_sizes; i++)
+        if (c->sizes[i] >= c->detector_size.lo && c->sizes[i] <= c->detector_size.hi && find_side(a, c->sizes[i]) < 0) *side = c->sizes[i];
+}
+
 static void *open_main(void *opaque) {
     struct npi_pipe *const p = opaque;
     struct npi_adapt *const a = &p->adapt;
     pthread_mutex_lock(&p->lock);
     while (!p->quit) {
-        const int side = a->want_side && find_side(a, a->want_side) < 0 ? a->want_side : 0;
-        const int variant = !side && a->want_variant >= a->n_pose ? a->n_pose : 0;
+        int side, variant;
+        next_to_open(p, &side, &variant);
         const int i = side ? a->n_det : a->n_pose;
         if (!side && !variant) {
             pthread_cond_wait(&a->wake, &p->lock);
@@ -178,6 +193,10 @@ void npi_adapt_tick(struct npi_pipe *p) {
     const int on = p->tuning.adapt, rebound = a->rebound;
     if (rebound) npi_controller_rebound(&a->c, &p->tuning.c);
     a->rebound = 0;
+    if (on && (rebound || !a->provide) && p->p.nets.open) {
+        a->provide = 1;
+        ask_for(p);
+    }
     pthread_mutex_unlock(&p->lock);
     if (!on) return;
     npi_meter_load(&p->meter, &load);

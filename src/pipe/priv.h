@@ -95,6 +95,7 @@ struct npi_adapt {
     int det_side[NPI_MAX_NETS], n_det, n_pose; /* ready to be used: [0] from open, the others opened by the thread below */
     int det_now, pose_now;             /* for the next frame that is taken in */
     int want_side, want_variant;       /* to be opened; 0: nothing */
+    int provide;                       /* 1: and all that the controller may ask for (from the first frame that came out) */
     pthread_t thread; int has_thread;
     pthread_cond_t wake;
     struct npi_net det[NPI_MAX_NETS], pose[NPI_MAX_NETS]; /* [1..], owned */
