@@ -93,7 +93,7 @@ struct np_result {
     /* milliseconds spent on this frame, by stage */
     float detect_ms, pose_ms, total_ms;
     float delay_ms;          /* from np_frame.captured_ns to this result */
-    int detected;            /* 1: the detector ran on this frame; 0: boxes were carried by the tracker */
+    int detected;            /* 1: the detector's boxes of this frame are in it, or (live) those of one just before; 0: boxes were carried by the tracker */
     const struct np_frame *frame; /* the picture, until the result is released; NULL unless np_settings.keep_frames */
     int backend_switches;    /* how often a runtime was changed until this frame was done (np_context_info says to which, and why) */
 };

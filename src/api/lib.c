@@ -204,10 +204,13 @@ void np_close(struct np_context **c) {
     *c = NULL;
 }
 
-int np_send_frame(struct np_context *c, const struct np_frame *f, struct np_error *err) {
-    if (!c) return npi_fail(err, NP_EINVAL, "np_send_frame: NULL context");
+static int send(struct np_context *c, const struct np_frame *f, int borrowed, struct np_error *err) {
     const int r = f ? npi_strike_check(&c->tuner.strike, err) : 0;
-    return r < 0 ? r : npi_pipe_send(c->pipe, f, err);
+    return r < 0 ? r : npi_pipe_send(c->pipe, f, borrowed, err);
+}
+
+int np_send_frame(struct np_context *c, const struct np_frame *f, struct np_error *err) {
+    return c ? send(c, f, f && !f->release, err) : npi_fail(err, NP_EINVAL, "np_send_frame: NULL context");
 }
 
 /* Strict, and a runtime has failed: what is inside still comes out, then this. */
@@ -227,7 +230,7 @@ int np_wait_result(struct np_context *c, int timeout_ms, const struct np_result 
 int np_process(struct np_context *c, const struct np_frame *f, const struct np_result **out, struct np_error *err) {
     if (!c || !f || !out) return npi_fail(err, NP_EINVAL, "np_process: NULL argument");
     const struct np_result *result = NULL;
-    int r = np_send_frame(c, f, err);
+    int r = send(c, f, 1, err);
     if (r < 0 && f->release) f->release(f->opaque); /* np_process is done with the frame whatever it returns; np_send_frame would leave it to the caller */
     if (r < 0 || (r = npi_pipe_get(c->pipe, -1, &result, err)) < 0) return r;
     if ((r = npi_strike_check(&c->tuner.strike, err)) < 0) np_result_release(c, &result);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* In the order of the frames: who is whom, and what happens to each person's pose. Microseconds for a handful of people.
  *
+ *   boxes of an earlier frame's detection, which came behind its poses ──> tracker
  *   poses that came out ──> tracker
  *   boxes of the detector ── tracker update ── ids ──┐
  *   no detection: tracks, moved to now ──────────────┴── each person: infer, or propagate from the pose cache
@@ -24,14 +25,37 @@ static void feed_tracker(struct npi_pipe *p, uint64_t seq) {
     }
 }
 
+/* How many. */
+static int for_tracker(struct npi_track_det d[NPI_TRACK_MAX_DETS], const struct np_person *person, int n) {
+    const int found = n < NPI_TRACK_MAX_DETS ? n : NPI_TRACK_MAX_DETS;
+    for (int i = 0; i < found; i++) {
+        const struct np_person *const q = &person[i];
+        d[i] = (struct npi_track_det){ q->box, q->score, q->n_keypoints ? q->keypoint : NULL, q->n_keypoints };
+    }
+    return found;
+}
+
+/* The detection that came behind the poses of an earlier frame, if it is there. 1: it went into the tracks; -1: it had failed. */
+static int take_behind(struct npi_pipe *p, struct npi_slot *s) {
+    struct npi_behind *const b = &p->behind;
+    struct npi_track_det d[NPI_TRACK_MAX_DETS] = { 0 };
+    pthread_mutex_lock(&p->lock);
+    const int ready = b->state == NPI_BEHIND_READY;
+    pthread_mutex_unlock(&p->lock);
+    if (!ready) return 0;
+    const int failed = b->failed;
+    if (!failed) npi_tracker_update_late(p->tracker, d, for_tracker(d, b->person, b->n_found), b->t_ns);
+    s->detect_ns = b->took_ns;
+    pthread_mutex_lock(&p->lock);
+    b->state = NPI_BEHIND_NONE;
+    pthread_mutex_unlock(&p->lock);
+    return failed ? -1 : 1;
+}
+
 static int by_detection(struct npi_pipe *p, struct npi_slot *s) {
     struct npi_track_det d[NPI_TRACK_MAX_DETS] = { 0 };
     int ids[NPI_TRACK_MAX_DETS] = { 0 }, n = 0;
-    const int found = s->n_found < NPI_TRACK_MAX_DETS ? s->n_found : NPI_TRACK_MAX_DETS;
-    for (int i = 0; i < found; i++) {
-        const struct np_person *const q = &s->person[i];
-        d[i] = (struct npi_track_det){ q->box, q->score, q->n_keypoints ? q->keypoint : NULL, q->n_keypoints };
-    }
+    const int found = for_tracker(d, s->person, s->n_found);
     /* The tracker is to know when pictures have no time, or the same: then they are no stream. */
     npi_tracker_update(p->tracker, d, found, p->p.mode == NP_MODE_LIVE ? s->t_ns : s->frame.pts_ns, ids);
     for (int i = 0; i < found; i++) { /* a box that no track took is not shown */
@@ -115,15 +139,27 @@ static void decide_fates(struct npi_pipe *p, struct npi_slot *s, int n, int *exp
     }
 }
 
+/* Out of turn, because somebody came or got lost. 1: before anything else is done with the frame; 0: behind its poses, or one is under way. */
+static int want_detection(struct npi_pipe *p, uint64_t seq, struct npi_slot *s) {
+    pthread_mutex_lock(&p->lock);
+    const int idle = p->behind.state == NPI_BEHIND_NONE, put = idle && npi_put_behind(p, s);
+    if (idle) p->extra_spent = s->detect = s->extra = 1;
+    if (idle && p->p.mode == NP_MODE_LIVE) { /* as good as a planned one, which may wait; in file mode frames behind this one were planned already */
+        p->since_detect = (int)(p->sent - seq - 1);
+        if (s->t_ns > p->last_detect_ns) p->last_detect_ns = s->t_ns;
+    }
+    pthread_mutex_unlock(&p->lock);
+    return idle && !put;
+}
+
 int npi_associate(struct npi_pipe *p, uint64_t seq, struct npi_slot *s) {
-    const int detected = s->detect && !s->detect_failed;
     int expired = 0;
+    const int before = take_behind(p, s);
     feed_tracker(p, seq);
     if (s->detect && !s->extra) p->extra_spent = 0;
-    if (!s->detect && !s->no_detection && !p->extra_spent && npi_tracker_wants_detection(p->tracker)) {
-        p->extra_spent = s->detect = s->extra = 1;
-        return 0;
-    }
+    if (!s->detect && !s->no_detection && !p->extra_spent && npi_tracker_wants_detection(p->tracker) && want_detection(p, seq, s)) return 0;
+    const int detected = s->detect && !s->behind && !s->detect_failed;
+    if (before < 0) s->detect_failed = 1;
     npi_tracker_set_picture(p->tracker, s->result.width, s->result.height);
     npi_tracker_set_max_persons(p->tracker, s->knobs.max_persons);
     const int n = chosen(p, s, detected ? by_detection(p, s) : by_tracks(p, s));
@@ -133,8 +169,8 @@ int npi_associate(struct npi_pipe *p, uint64_t seq, struct npi_slot *s) {
     if (p->p.pose) decide_fates(p, s, n, &expired);
     s->open = s->n_todo;
     s->result.n_persons = n;
-    s->result.detected = detected && p->p.det != NULL;
-    const int counts = p->p.det != NULL;
-    npi_meter_caches(&p->meter, counts && !detected, counts && detected, p->p.pose ? n - s->n_todo : 0, s->n_todo, expired);
+    s->result.detected = (detected || before > 0) && p->p.det != NULL;
+    const int counts = p->p.det != NULL, ran = detected || s->behind;
+    npi_meter_caches(&p->meter, counts && !ran, counts && ran, p->p.pose ? n - s->n_todo : 0, s->n_todo, expired);
     return 1;
 }

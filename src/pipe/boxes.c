@@ -68,23 +68,19 @@ int npi_worker_persons(struct npi_worker *w, int i_net, const struct npi_affine 
     return n;
 }
 
-void npi_detect(struct npi_pipe *p, struct npi_lane *l, struct npi_slot *s) {
+int npi_detect(struct npi_pipe *p, struct npi_lane *l, struct npi_slot *s, struct np_person *person) {
     struct np_error e = { 0 };
     struct npi_affine m;
     struct npi_worker *const w = &l->worker[0];
     if (!p->p.det) { /* the whole picture is one person */
-        memset(&s->person[0], 0, offsetof(struct np_person, keypoint));
-        s->person[0].score = 1;
-        s->person[0].box = (struct np_box){ 0, 0, (float)s->result.width, (float)s->result.height };
-        s->n_found = 1;
-        return;
+        memset(&person[0], 0, offsetof(struct np_person, keypoint));
+        person[0].score = 1;
+        person[0].box = (struct np_box){ 0, 0, (float)s->result.width, (float)s->result.height };
+        return 1;
     }
     const int r = npi_pipe_fault(p, NP_STAGE_DETECT) ? npi_fail(&e, NP_EINTERNAL, "the detector failed")
                                                       : npi_worker_detect(w, s->det, &s->frame, p->low_thr, p->p.nms_thr, l->pool, &m, &e);
-    if (r >= 0) {
-        s->n_found = npi_worker_persons(w, s->det, &m, s->result.width, s->result.height, NPI_MAX_PERSONS, s->person);
-        return;
-    }
-    s->detect_failed = 1;
+    if (r >= 0) return npi_worker_persons(w, s->det, &m, s->result.width, s->result.height, NPI_MAX_PERSONS, person);
     npi_pipe_complain(p, NP_STAGE_DETECT, &e);
+    return r;
 }

@@ -65,6 +65,7 @@ static int open_memory(struct npi_pipe *p, struct np_error *err) {
     p->feed = npi_alloc(sizeof *p->feed * (size_t)p->n_feeds);
     int ok = p->slot && p->memo && p->feed;
     for (int i = 0; ok && i < p->n_slots; i++) ok = (p->slot[i].person = npi_alloc(sizeof *p->slot[i].person * NPI_MAX_PERSONS)) != NULL;
+    ok = ok && (p->behind.person = npi_alloc(sizeof *p->behind.person * NPI_MAX_PERSONS)) != NULL;
     for (int i = 0; ok && i < p->n_feeds; i++) ok = (p->feed[i].kpt = npi_alloc(sizeof *p->feed[i].kpt * NP_MAX_KEYPOINTS * (size_t)room)) != NULL;
     if (!ok) return npi_fail(err, NP_ENOMEM, "out of memory for %d frames of %d people", p->n_slots, room);
     struct npi_track_params t;
@@ -133,6 +134,7 @@ void npi_pipe_close(struct npi_pipe **pp) {
     if (p->has_waiting && p->waiting.release) p->waiting.release(p->waiting.opaque);
     for (int i = 0; p->feed && i < p->n_feeds; i++) npi_free(p->feed[i].kpt);
     npi_free(p->slot);
+    npi_free(p->behind.person);
     npi_free(p->feed);
     npi_free(p->memo);
     npi_tracker_free(&p->tracker);

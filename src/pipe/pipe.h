@@ -55,8 +55,8 @@ struct npi_pipe_params {
 };
 int npi_pipe_open(struct npi_pipe **out, const struct npi_pipe_params *p, struct np_error *err);
 void npi_pipe_close(struct npi_pipe **p);
-/* As np_send_frame, np_wait_result (timeout_ms 0: np_get_result), np_result_release. */
-int npi_pipe_send(struct npi_pipe *p, const struct np_frame *f, struct np_error *err);
+/* As np_send_frame, np_wait_result (timeout_ms 0: np_get_result), np_result_release. borrowed: pixels may not be looked at once the result is out. */
+int npi_pipe_send(struct npi_pipe *p, const struct np_frame *f, int borrowed, struct np_error *err);
 int npi_pipe_get(struct npi_pipe *p, int timeout_ms, const struct np_result **out, struct np_error *err);
 void npi_pipe_release(struct npi_pipe *p, const struct np_result *r);
 /* As np_context_stats, _report, _dropped. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lanes: who does what when. A lane takes the poses of the oldest frame first, then the detection of the oldest frame that waits for one.
+/* Lanes: who does what when. A lane takes the poses of the oldest frame first, then a detection behind a frame that is out, then the detection of
+ * the oldest frame that waits for one.
  *
  * Batches of crops: a net loaded for n pictures is no faster here than n runs of the net for one (BlazePose full, AVX2, one thread: 16.3 ms a
  * crop alone, 16.5 in twos, 18.9 in fours, where activations leave the cache; `nextpose bench model pose_landmark_full.tflite --batch 4`),
@@ -44,13 +45,13 @@ static int may_associate(struct npi_pipe *p) {
 /* Live mode: results that nobody fetches give way. Called under the lock, by the thread that advances. */
 static void drop_oldest(struct npi_pipe *p) {
     struct npi_slot *const s = npi_slot_at(p, p->got++);
-    const int counted = s->passed_over;
+    const int counted = s->passed_over, in_use = s->given_back = s->behind;
     s->state = NPI_TAKEN; /* by us: the frame is given back outside the lock */
     pthread_mutex_unlock(&p->lock);
-    npi_slot_drop_frame(s);
+    if (!in_use) npi_slot_drop_frame(s);
     if (!counted) npi_meter_dropped(&p->meter, 1);
     pthread_mutex_lock(&p->lock);
-    s->state = NPI_FREE;
+    if (!in_use) s->state = NPI_FREE;
 }
 
 static void drop_old_results(struct npi_pipe *p) {
@@ -71,9 +72,10 @@ static void associate_next(struct npi_pipe *p) {
     const int ok = npi_associate(p, seq, s);
     const int64_t t1 = npi_now_ns();
     npi_meter_stage(&p->meter, NP_STAGE_TRACK, t1 - t0, t1 - t0, 0, 1);
-    if (ok && !s->open && !p->p.keep_frames) npi_slot_drop_frame(s);
+    if (ok && !s->open && !p->p.keep_frames && !s->behind) npi_slot_drop_frame(s);
     pthread_mutex_lock(&p->lock);
     s->ready_ns = t1;
+    if (ok) p->n_followed = s->result.n_persons;
     s->state = !ok ? NPI_QUEUED : s->open ? NPI_POSING : NPI_POSED;
     if (ok) p->planned++;
     pthread_cond_broadcast(&p->work);
@@ -114,7 +116,7 @@ void npi_advance(struct npi_pipe *p) {
 
 /* --- lanes --- */
 
-struct task { struct npi_slot *s; int detect, first, n; /* people todo[first .. first + n) */ };
+struct task { struct npi_slot *s; int detect, behind, first, n; /* people todo[first .. first + n) */ };
 
 static int share_of(const struct npi_lane *l, int left, int batch) {
     const int lanes = l->pipe->n_lanes_now;
@@ -132,6 +134,11 @@ static int pick(struct npi_lane *l, struct task *t) {
         if (s->state != NPI_POSING || !left) continue;
         *t = (struct task){ .s = s, .first = s->next_todo, .n = share_of(l, left, s->knobs.batch_size) };
         s->next_todo += t->n;
+        return 1;
+    }
+    if (p->behind.state == NPI_BEHIND_DUE && p->behind.s->state >= NPI_POSED) {
+        p->behind.state = NPI_BEHIND_RUNNING;
+        *t = (struct task){ .s = p->behind.s, .behind = 1 };
         return 1;
     }
     for (uint64_t q = p->planned; q < p->sent; q++) {
@@ -204,7 +211,7 @@ static void leave_out(struct npi_pipe *p, struct npi_slot *s, int first, int n) 
 static void close_people(struct npi_pipe *p, struct npi_slot *s, int n) {
     s->open -= n;
     if (s->open) return;
-    if (!p->p.keep_frames) {
+    if (!p->p.keep_frames && !s->behind) {
         pthread_mutex_unlock(&p->lock);
         npi_slot_drop_frame(s);
         pthread_mutex_lock(&p->lock);
@@ -241,13 +248,44 @@ static void do_detection(struct npi_lane *l, struct npi_slot *s) {
     struct npi_pipe *const p = l->pipe;
     const int64_t t0 = npi_now_ns();
     pthread_mutex_unlock(&p->lock);
-    npi_detect(p, l, s);
+    const int n = npi_detect(p, l, s, s->person);
+    s->n_found = n < 0 ? 0 : n;
+    s->detect_failed = n < 0;
     s->detect_ns = npi_now_ns() - t0;
     if (p->p.det) npi_meter_stage(&p->meter, NP_STAGE_DETECT, s->detect_ns, s->detect_ns, t0 - s->ready_ns, 1);
     npi_meter_busy(&p->meter, s->detect_ns);
     pthread_mutex_lock(&p->lock);
     npi_pace_note(&p->detect_pace, t0 + s->detect_ns, s->detect_ns);
     s->state = NPI_DETECTED;
+}
+
+static void do_behind(struct npi_lane *l, struct npi_slot *s) {
+    struct npi_pipe *const p = l->pipe;
+    struct npi_behind *const b = &p->behind;
+    const int64_t t0 = npi_now_ns();
+    if (p->sent == p->emitted) p->busy_since_ns = t0;
+    pthread_mutex_unlock(&p->lock);
+    const int n = npi_detect(p, l, s, b->person);
+    const int64_t t1 = npi_now_ns();
+    npi_meter_stage(&p->meter, NP_STAGE_DETECT, t1 - t0, t1 - t0, 0, 1);
+    npi_meter_busy(&p->meter, t1 - t0);
+    pthread_mutex_lock(&p->lock);
+    npi_pace_note(&p->detect_pace, t1, t1 - t0);
+    b->n_found = n < 0 ? 0 : n;
+    b->failed = n < 0;
+    b->took_ns = t1 - t0;
+    b->s = NULL;
+    b->state = NPI_BEHIND_READY;
+    if (p->sent == p->emitted) npi_meter_inside(&p->meter, t1 - p->busy_since_ns);
+    if (s->given_back || !p->p.keep_frames) { /* otherwise the caller has the pixels, and gives them back */
+        pthread_mutex_unlock(&p->lock);
+        npi_slot_drop_frame(s);
+        pthread_mutex_lock(&p->lock);
+    }
+    s->behind = 0;
+    if (!s->given_back) return;
+    s->state = NPI_FREE;
+    pthread_cond_broadcast(&p->done);
 }
 
 /* Under the lock, live mode: what waits for a lane and would make its frame come too late is left out (tune/pace.h). 1: something was. */
@@ -282,7 +320,8 @@ void npi_lane_work(struct npi_lane *l) {
         if (l->n_now && l->pipe->p.mode == NP_MODE_LIVE && shed(l->pipe)) continue;
         if (!pick(l, &t)) return;
         npi_pool_limit(l->pool, l->n_now);
-        if (t.detect) do_detection(l, t.s);
+        if (t.behind) do_behind(l, t.s);
+        else if (t.detect) do_detection(l, t.s);
         else do_poses(l, &t);
     }
 }

@@ -74,6 +74,8 @@ void npi_tracker_predict(struct npi_tracker *t, int64_t t_ns);
 /* Detections of a frame at t_ns (steps that are unknown, 0 or back count as 1/30 s). ids[i] (may be NULL): id of detection i, 0 none.
  * More than NPI_TRACK_MAX_DETS: the best scores are used. */
 void npi_tracker_update(struct npi_tracker *t, const struct npi_track_det *dets, int n, int64_t t_ns, int *ids);
+/* Detections of a frame that the tracks were already moved to or past (npi_tracker_predict): matched where everybody was then, and moved on to now. */
+void npi_tracker_update_late(struct npi_tracker *t, const struct npi_track_det *dets, int n, int64_t t_ns);
 /* The joints inferred for track `id` on the frame at t_ns, which may be a little older than the last update. They serve the next
  * matching; on frames without detection the box follows them (box of the joints, with the margin that detections had about them).
  * n_kpt 0: the pose net saw nobody in this box; a newcomer of that kind gets no id. */

@@ -330,9 +330,9 @@ static int best(struct npi_tracker *t, const struct npi_track_det *dets, int n) 
     return k;
 }
 
-void npi_tracker_update(struct npi_tracker *t, const struct npi_track_det *dets, int n_all, int64_t t_ns, int *ids) {
+/* At the tracker's own time. */
+static void update(struct npi_tracker *t, const struct npi_track_det *dets, int n_all, int *ids) {
     struct npi_track_det d[NPI_TRACK_MAX_DETS];
-    predict(t, step_to(t, t_ns));
     const int n = best(t, dets, n_all);
     for (int i = 0; i < n; i++) { d[i] = dets[t->det_index[i]]; t->det_slot[i] = -1; }
     for (int i = 0; i < t->n; i++) {
@@ -359,6 +359,38 @@ void npi_tracker_update(struct npi_tracker *t, const struct npi_track_det *dets,
     for (int i = 0; i < t->n; i++) /* back to the caller's numbers */
         if (t->slot[i]->t.det >= 0) t->slot[i]->t.det = t->det_index[t->slot[i]->t.det];
     choose(t);
+}
+
+void npi_tracker_update(struct npi_tracker *t, const struct npi_track_det *dets, int n, int64_t t_ns, int *ids) {
+    predict(t, step_to(t, t_ns));
+    update(t, dets, n, ids);
+}
+
+/* Places by the speed alone: how sure they are stays what it is now. */
+static void shift(struct npi_tracker *t, float dt) {
+    for (int i = 0; i < t->n && dt != 0; i++) {
+        slot *const s = t->slot[i];
+        s->kf.cx.x += s->kf.cx.v * dt;
+        s->kf.cy.x += s->kf.cy.v * dt;
+        s->kf.w.x = fmaxf(s->kf.w.x + s->kf.w.v * dt, 1.f);
+        s->kf.h.x = fmaxf(s->kf.h.x + s->kf.h.v * dt, 1.f);
+        set_box(s);
+    }
+}
+
+void npi_tracker_update_late(struct npi_tracker *t, const struct npi_track_det *dets, int n, int64_t t_ns) {
+    const int64_t now = t->now_ns, then = t_ns + t->ahead_ns;
+    if (!t->started || then > now) {
+        npi_tracker_update(t, dets, n, t_ns, NULL);
+        return;
+    }
+    const float late = (float)((double)(now - then) * 1e-9);
+    t->at_once = 0;
+    t->now_ns = then;
+    shift(t, -late);
+    update(t, dets, n, NULL);
+    shift(t, late);
+    t->now_ns = now;
 }
 
 int npi_tracker_wants_detection(const struct npi_tracker *t) {

@@ -217,7 +217,7 @@ static void measure(struct npi_controller *c, int64_t now, const struct npi_load
         if (several < 1.5 && c->p.threads > 1) push(&c->single, poses / (double)crops / variant);
         else {
             push(&c->crop, poses / (double)crops / variant);
-            c->crop_detect_ms = median(&c->detect);
+            c->crop_detect_ms = c->detect.n >= 3 ? median(&c->detect) : 0; /* one look at the detector says too little to compare with */
         }
     }
     c->fresh_crop = 1;

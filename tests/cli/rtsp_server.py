@@ -5,7 +5,7 @@
 A camera for one client: RTSP 1.0 on a free port (or PORT) of 127.0.0.1, the MPEG-TS file as interleaved RTP over SECONDS.
 Then the connection goes away (close), or it falls silent (stall). bye is a recording: the SDP says how long, an RTCP BYE ends it.
 mute accepts the connection and never answers. The first line printed is the port, then one line a request.
-It ends by itself: after one client, or after 60 seconds."""
+It ends by itself: after one client, or after 200 seconds."""
 import signal
 import socket
 import struct
@@ -89,7 +89,7 @@ def serve(conn, data, seconds, ending):
 
 
 def main():
-    signal.alarm(60)
+    signal.alarm(200)
     with open(sys.argv[1], "rb") as f:
         data = f.read()
     with socket.create_server(("127.0.0.1", int(sys.argv[4]) if len(sys.argv) > 4 else 0)) as server:

@@ -6,14 +6,19 @@
 #include "api/hooks.h"
 #include "fixture.h"
 
-/* A gate before the pose net: closed, it lets `passes` crops through. */
-static struct { pthread_mutex_t lock; pthread_cond_t changed; int open, passes, waiting; } gate = { PTHREAD_MUTEX_INITIALIZER,
-      PTHREAD_COND_INITIALIZER, 1, 0, 0 };
+/* A gate before the pose net, or another stage: closed, it lets `passes` crops through. */
+static struct { pthread_mutex_t lock; pthread_cond_t changed; int stage, open, passes, waiting; } gate = { PTHREAD_MUTEX_INITIALIZER,
+      PTHREAD_COND_INITIALIZER, NP_STAGE_POSE, 1, 0, 0 };
+static atomic_int detector_fails;
 
 static int at_gate(void *opaque, int stage) {
     (void)opaque;
-    if (stage != NP_STAGE_POSE) return 0;
+    if (stage == NP_STAGE_DETECT && atomic_load(&detector_fails)) return 1;
     pthread_mutex_lock(&gate.lock);
+    if (stage != gate.stage) {
+        pthread_mutex_unlock(&gate.lock);
+        return 0;
+    }
     gate.waiting++;
     pthread_cond_broadcast(&gate.changed);
     while (!gate.open && !gate.passes) pthread_cond_wait(&gate.changed, &gate.lock);
@@ -124,6 +129,78 @@ static void cheap_frames_pass(void) {
     np_close(&c);
 }
 
+static void set_gate_at(int stage, int open) {
+    pthread_mutex_lock(&gate.lock);
+    gate.stage = stage;
+    pthread_mutex_unlock(&gate.lock);
+    set_gate(open);
+}
+
+/* The result of frame i: whether boxes of the detector are in it, and that everybody was inferred; or below 0. */
+static int detected(struct np_context *c, int i) {
+    const struct np_result *r;
+    const int q = np_wait_result(c, 60000, &r, NULL);
+    if (q < 0) return q;
+    CHECK(r->index == i && r->n_persons >= 3, "frame %lld instead of %d, %d people", (long long)r->index, i, r->n_persons);
+    CHECK(r->inferred, "frame %d is not inferred", i);
+    const int d = r->detected;
+    np_result_release(c, &r);
+    return d;
+}
+
+/* Where people are followed, no pose waits for the detector: the frame comes out, its detection goes into the boxes of the next one, which waits for it
+ * until a newer one comes; the pixels are given back when it is done, also when the caller gave the result back before. keep: whose they are till then. */
+static void detector_behind(int keep) {
+    enum { FREQ = 3 };
+    struct np_context *c = open_live(1, 1, keep, 0);
+    struct np_stats before, st;
+    struct np_error e;
+    const struct np_result *r;
+    if (!c) return;
+    CHECK(np_context_adjust(c, "detection-freq", "3", &e) == 0, "%s", e.message);
+    atomic_store(&released, 0);
+    set_gate_at(NP_STAGE_DETECT, 1);
+    send(c, 0);
+    CHECK(detected(c, 0) == 1, "nobody was followed before: frame 0 has its own boxes");
+    int n = 1;
+    for (int carried = 0; carried < FREQ - 1; n++) { /* until only the cadence wants a detection */
+        send(c, n);
+        carried = detected(c, n) == 0 ? carried + 1 : 0;
+        CHECK(n < 20, "no frame without detection");
+        if (n >= 20) break;
+    }
+    np_context_stats(c, &before);
+    set_gate(0);
+    send(c, n);
+    CHECK(detected(c, n) == 0, "the detector is held, and yet its boxes are in frame %d", n); /* comes out while the detector is held */
+    wait_for_waiting();
+    CHECK(atomic_load(&released) == n, "%d of %d frames given back, and the one that the detector looks at", atomic_load(&released), n);
+    send(c, n + 1);
+    send(c, n + 2); /* takes its place */
+    CHECK(np_wait_result(c, 1, &r, NULL) == NP_EAGAIN, "a frame with poses while the only lane detects");
+    set_gate(1);
+    CHECK(detected(c, n + 2) == 1, "what the detector found on frame %d is not in frame %d", n, n + 2);
+    np_context_stats(c, &st);
+    CHECK(st.stage[NP_STAGE_DETECT].runs == before.stage[NP_STAGE_DETECT].runs + 1 && st.detection_misses == before.detection_misses + 1,
+          "%lld detections instead of one", (long long)(st.stage[NP_STAGE_DETECT].runs - before.stage[NP_STAGE_DETECT].runs));
+    CHECK(st.n_dropped == 1, "%lld frames passed over", (long long)st.n_dropped);
+    atomic_store(&detector_fails, 1);
+    int failed = 0; /* a detection that fails behind a frame: the next one says so */
+    for (int i = n + 3, k = 0; k < 2 * FREQ; i++, k++) {
+        send(c, i);
+        CHECK(np_wait_result(c, 60000, &r, &e) == 0, "%s", e.message);
+        failed += !r->inferred;
+        CHECK(r->n_persons >= 3 && !r->detected, "frame %d: %d people", i, r->n_persons);
+        np_result_release(c, &r);
+    }
+    np_context_stats(c, &st);
+    CHECK(failed >= 1 && st.n_failed == failed, "%d frames say so, %lld are counted", failed, (long long)st.n_failed);
+    atomic_store(&detector_fails, 0);
+    np_close(&c);
+    CHECK(atomic_load(&released) == n + 3 + 2 * FREQ, "%d frames given back", atomic_load(&released));
+    set_gate_at(NP_STAGE_POSE, 1);
+}
+
 /* One inference takes three times the bound, and what came meanwhile is over it before a lane is free: nobody is inferred on those frames, and nobody
  * gets them late but the newest; the next one that comes is worked on again. With frame skip they are inside before anybody knows. */
 static void held_inference(int skip) {
@@ -166,7 +243,6 @@ static void held_inference(int skip) {
     CHECK(st.n_read - before.n_read == 1 + BEHIND && st.n_dropped - before.n_dropped == BEHIND, "%lld of %d passed over",
           (long long)(st.n_dropped - before.n_dropped), BEHIND);
     CHECK(st.n_processed == before.n_processed + 1 && st.n_late > before.n_late, "late frames: %lld", (long long)st.n_late);
-    CHECK(atomic_load(&released) == n, "%d of %d frames given back", atomic_load(&released), n);
     usleep(300000); /* no pose for longer than one may be shown: now it is asked for again, whatever it costs */
     for (int k = 0; k < skip; k++) {
         send(c, n++);
@@ -176,6 +252,7 @@ static void held_inference(int skip) {
     np_context_stats(c, &st);
     CHECK(st.n_inferences > before.n_inferences + begun, "nobody was inferred any more");
     np_close(&c);
+    CHECK(atomic_load(&released) == n, "%d of %d frames given back", atomic_load(&released), n);
 }
 
 /* Nobody fetches: old results make way, the newest stays, and every picture comes back. */
@@ -313,6 +390,8 @@ int main(int argc, char **argv) {
     held_inference(1);
     held_inference(NPI_SANITIZED ? 2 : 5);
     slow_consumer();
+    detector_behind(0);
+    detector_behind(1);
     adjust();
     idle_is_free();
     close_clip();

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#define EARLY 4 /* as in pipe/queue.c */
+
 static double uniform(unsigned *seed) { /* xorshift, 0..1 */
     *seed ^= *seed << 13;
     *seed ^= *seed >> 17;
@@ -39,7 +41,7 @@ void sim_run(struct sim *s, const struct npi_controller_params *p, double second
     const double interval = 1 / s->source_fps, every = s->tick_s > 0 ? s->tick_s : .2;
     double now = 0, next_tick = 0;
     int64_t next = 0, handled = 0, since_detect = 1 << 20, since_pose = 1 << 20;
-    double inferred = 0, detected = -1e9, posed = -1e9; /* when; what is older than its time-out is done anew */
+    double before = 0, inferred = 0, detected = -1e9, posed = -1e9; /* when; what is older than its time-out is done anew */
     int seen = 0;
     struct npi_pace detect_pace = { 0 }, pose_pace = { 0 };
     struct npi_credit credit = { 0 };
@@ -61,17 +63,25 @@ void sim_run(struct sim *s, const struct npi_controller_params *p, double second
         l.stage_ms[NP_STAGE_TRACK] += ms;
         l.stage_runs[NP_STAGE_TRACK]++;
         since_detect++;
-        const int detect_fits = fits(s, &detect_pace, now, ms, deadline);
-        if (p->has_detector && detect_fits && (since_detect >= k.detection_freq || (p->detection_timeout_s > 0 && arrived - detected > p->detection_timeout_s) ||
-                                (s->unplanned > 0 && uniform(&s->seed) < s->unplanned))) {
+        const int stale = p->detection_timeout_s > 0 && arrived - detected > p->detection_timeout_s;
+        const int poses_due = since_pose + 1 >= k.frame_skip || (p->pose_timeout_s > 0 && arrived - posed > p->pose_timeout_s);
+        const int behind = seen > 0 && poses_due && !stale && k.detection_freq > 1; /* comes behind the poses, as in the pipe */
+        const int early = behind && (arrived - before) * EARLY <= p->detection_timeout_s && 2 * arrived - before - detected > p->detection_timeout_s;
+        const int detect_fits = behind || fits(s, &detect_pace, now, ms, deadline);
+        double after = 0;
+        before = arrived;
+        if (p->has_detector && detect_fits && (since_detect >= k.detection_freq || stale || early || (s->unplanned > 0 && uniform(&s->seed) < s->unplanned))) {
             detected = arrived;
             const double d = s->detect_ms * side * side * slow * noisy(s);
             since_detect = 0;
             l.stage_ms[NP_STAGE_DETECT] += d;
             l.stage_runs[NP_STAGE_DETECT]++;
-            note(&detect_pace, now, ms, d);
-            ms += d;
-            seen = (int)(s->persons ? s->persons(now) : 1);
+            if (behind) after = d;
+            else {
+                note(&detect_pace, now, ms, d);
+                ms += d;
+                seen = (int)(s->persons ? s->persons(now) : 1);
+            }
         }
         const int n = seen < k.max_persons ? seen : k.max_persons;
         int crops = 0, left = 0;
@@ -97,7 +107,7 @@ void sim_run(struct sim *s, const struct npi_controller_params *p, double second
             l.n_inferences += crops;
         }
         const double wall = ms;
-        l.busy_ms += wall;
+        l.busy_ms += wall + after;
         double caller = 0;
         if (s->draw_ms > 0 && handled % k.draw_every == 0) {
             caller = s->draw_ms * slow * noisy(s);
@@ -109,6 +119,11 @@ void sim_run(struct sim *s, const struct npi_controller_params *p, double second
         if (crops || now < 3) inferred = now;
         else if (now - inferred > s->pose_gap) s->pose_gap = now - inferred;
         now += caller / 1000 / (p->threads > 0 ? p->threads : 1);
+        if (after > 0) {
+            note(&detect_pace, now, 0, after);
+            now += after / 1000;
+            seen = (int)(s->persons ? s->persons(now) : 1);
+        }
         handled++;
         l.n_processed++;
         l.n_persons += n;

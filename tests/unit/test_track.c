@@ -240,6 +240,53 @@ static void test_pose_box(void **state) {
     pose_box(4);
 }
 
+/* Detections that come when the tracks are already at the frame, or `late` frames past it: somebody who walks 5 px a frame is where the walk has come to, not
+ * where the detector saw it; a newcomer gets an id, who is gone is missing, and time goes on as if nothing had been. */
+static void late_detection(int late) {
+    struct npi_track_params p;
+    npi_track_params_default(&p);
+    struct npi_tracker *t = make(&p, "coco17");
+    int id = 0;
+    const struct npi_track_det first = det(100, 100, 80, 200, .9f);
+    npi_tracker_update(t, &first, 1, 0, &id);
+    assert_int_equal(id, 1);
+    for (int f = 1; f < 60; f++) {
+        npi_tracker_predict(t, (int64_t)f * STEP);
+        if (f % 3 == 0 && f >= late) {
+            const struct npi_track_det d[2] = { det(100 + 5 * (float)(f - late), 100, 80, 200, .9f), det(600, 120, 70, 180, .9f) };
+            npi_tracker_update_late(t, d, f < 40 ? 1 : 2, (int64_t)(f - late) * STEP);
+        }
+        const struct npi_track *const a = npi_tracker_find(t, 1);
+        assert_non_null(a);
+        assert_int_equal(a->missing, 0);
+        if (f < 20) continue;
+        NEAR(a->box.x, 100 + 5 * f, 2); NEAR(a->box.w, 80, 1); NEAR(a->vx, 150, 10);
+    }
+    const struct npi_track *const b = npi_tracker_find(t, 2);
+    assert_non_null(b); /* on its second detection, not at once: frames follow */
+    assert_int_equal(b->hits, 6);
+    NEAR(b->box.x, 600, 1);
+    npi_tracker_predict(t, (int64_t)60 * STEP);
+    const struct npi_track_det alone = det(600, 120, 70, 180, .9f);
+    npi_tracker_update_late(t, &alone, 1, (int64_t)(60 - late) * STEP);
+    assert_int_equal(npi_tracker_find(t, 1)->missing, 1);
+    assert_int_equal(npi_tracker_wants_detection(t), 1);
+    npi_tracker_free(&t);
+}
+
+static void test_late_detection(void **state) {
+    late_detection(0);
+    late_detection(2);
+    /* before anything else: as an update */
+    struct npi_track_params p;
+    npi_track_params_default(&p);
+    struct npi_tracker *t = make(&p, "coco17");
+    const struct npi_track_det d = det(100, 100, 80, 200, .9f);
+    npi_tracker_update_late(t, &d, 1, STEP);
+    assert_int_equal(npi_tracker_count(t), 1);
+    npi_tracker_free(&t);
+}
+
 /* "Nobody there", three times, withdraws somebody who never had a pose; not somebody who had. */
 static void test_nobody(void **state) {
     struct npi_track_params p;
@@ -368,7 +415,7 @@ static void test_one_euro(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_assign), cmocka_unit_test(test_kalman), cmocka_unit_test(test_similarities), cmocka_unit_test(test_crossing),
-        cmocka_unit_test(test_hidden), cmocka_unit_test(test_stages), cmocka_unit_test(test_oks), cmocka_unit_test(test_pose_box), cmocka_unit_test(test_nobody), cmocka_unit_test(test_doubles), cmocka_unit_test(test_clock), cmocka_unit_test(test_selection),
+        cmocka_unit_test(test_hidden), cmocka_unit_test(test_stages), cmocka_unit_test(test_oks), cmocka_unit_test(test_pose_box), cmocka_unit_test(test_late_detection), cmocka_unit_test(test_nobody), cmocka_unit_test(test_doubles), cmocka_unit_test(test_clock), cmocka_unit_test(test_selection),
         cmocka_unit_test(test_hostile), cmocka_unit_test(test_one_euro),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
