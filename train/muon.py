@@ -5,14 +5,20 @@ import torch
 
 
 def orthogonal(g, steps=5):
-    """[rows][columns] -> about U V^T of its singular value decomposition."""
-    x = g / (g.norm() + 1e-7)
-    turn = x.shape[0] > x.shape[1]
-    if turn:
-        x = x.t()
-    for _ in range(steps):
-        a = x @ x.t()
-        x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
+    """[rows][columns] -> about U V^T of its singular value decomposition.
+
+    A step is X <- P(X X^T) X with a polynomial P. All those P commute, so their product is built from the small Gram matrix alone and meets X once: half
+    the work of doing each step on X, where the long side is four times the short one (a third of the time of a training step was here)."""
+    turn = g.shape[0] > g.shape[1]
+    x = (g.t() if turn else g) / (g.norm() + 1e-7)
+    gram, product = x @ x.t(), None
+    for i in range(steps):
+        p = torch.addmm(gram, gram, gram, beta=-4.7750, alpha=2.0315)
+        p.diagonal().add_(3.4445)
+        product = p if product is None else p @ product
+        if i + 1 < steps:
+            gram = p @ gram @ p
+    x = product @ x
     return x.t() if turn else x
 
 

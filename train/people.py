@@ -3,6 +3,7 @@
 
 Sample number k is a pure function of (seed, k): a run that was killed goes on with the very pictures it would have seen.
 """
+import os
 import queue
 import threading
 
@@ -16,9 +17,11 @@ GREY = (114, 114, 114)
 
 
 class People:
+    """prepare.py's people, and for training those of clips.py where it wrote some."""
+
     def __init__(self, folder, train=True, limit=0):
-        index = np.load(folder + "/pictures.npy")
-        self.index, self.pixels = index, np.memmap(folder + "/pictures.u8", np.uint8, "r")
+        self.index, self.pixels = np.load(folder + "/pictures.npy"), np.memmap(folder + "/pictures.u8", np.uint8, "r")
+        self.more = None
         with np.load(folder + "/people.npz") as z:
             held_out = np.isin(z["idx"], VALIDATION)
             pick = ~held_out if train else held_out & (z["kind"] == 0)
@@ -26,13 +29,20 @@ class People:
                 pick &= np.cumsum(pick) <= limit
             self.z = {k: z[k][pick] for k in ("idx", "kind", "xy", "w", "z", "wz", "box", "ybox")}
             self.human = z["human"]
-        self.n = int(pick.sum())
+        if train and not limit and os.path.exists(folder + "/clips.npz"):
+            self.more = np.load(folder + "/clips.npy"), np.memmap(folder + "/clips.u8", np.uint8, "r")
+            with np.load(folder + "/clips.npz") as z:
+                self.z = {k: np.concatenate([v, z[k].astype(v.dtype)]) for k, v in self.z.items()}
+        self.n = len(self.z["idx"])
         if not self.n:
             raise SystemExit(f"{folder}: no people to {'train' if train else 'validate'} with")
 
     def picture(self, i):
-        offset, h, w = self.index[i]
-        return self.pixels[offset:offset + h * w * 3].reshape(h, w, 3)
+        index, pixels = self.index, self.pixels
+        if self.more and i >= len(index):
+            i, (index, pixels) = i - len(index), self.more
+        offset, h, w = index[i]
+        return pixels[offset:offset + h * w * 3].reshape(h, w, 3)
 
 
 def matrix(centre, side, angle, size, flip=False):

@@ -45,6 +45,33 @@ def pilot(old):
     return new
 
 
+def grow(small, net):
+    """small: state dict of a net of fewer blocks and channels than net, which is freshly made and becomes a wider and deeper net that computes what the small one does
+    (as Net2Net, Chen et al. 2016, but by zeros instead of copies). Returns how many tensors were taken over.
+
+    Old channels are the first ones of each tensor. What new channels feed into old ones is zero, so the function stays; what feeds new channels is net's own start.
+    A block that the small net lacks has a zero `reduce`, which makes it the identity. Possible because no norm of ours mixes channels."""
+    taken = 0
+    with torch.no_grad():
+        for name, mine in net.state_dict().items():
+            old = small.get(name)
+            if old is None:
+                if name.endswith(("reduce.weight", "reduce.bias")):
+                    mine.zero_()
+                continue
+            if old.dim() != mine.dim() or any(a > b for a, b in zip(old.shape, mine.shape)):
+                raise SystemExit(f"{name}: {tuple(old.shape)} does not fit into {tuple(mine.shape)}")
+            taken += 1
+            if mine.dim() == 0:
+                mine.copy_(old)
+                continue
+            rows = old.shape[0]
+            if mine.dim() == 4 and mine.shape[1] > 1:
+                mine[:rows].zero_()
+            mine[tuple(slice(0, n) for n in old.shape)] = old
+    return taken
+
+
 def start_from(net, path):
     """Loads what has the same shape, wherever it is from; returns how many tensors did."""
     try:
@@ -55,6 +82,9 @@ def start_from(net, path):
     if "sbn.weight" in c:
         c = pilot(c)
     mine = net.state_dict()
+    if all(k in mine and v.dim() == mine[k].dim() and all(a <= b for a, b in zip(v.shape, mine[k].shape)) for k, v in c.items()) and \
+            any(v.shape != mine[k].shape for k, v in c.items()):
+        return grow(c, net)
     fits = {k: v for k, v in c.items() if k in mine and mine[k].shape == v.shape}
     if not fits:
         raise SystemExit(f"{path}: holds no tensor of this net")
