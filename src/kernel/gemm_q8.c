@@ -6,6 +6,7 @@
 
 #include "cpu/cpu.h"
 #include "kernel/arm/arm.h"
+#include "kernel/gemm_q8_pairs.h"
 
 enum { C_NR = 16 };
 
@@ -37,14 +38,15 @@ static void tile_c(const struct npi_gemm_q8_tile *t) {
     }
 }
 
-void npi_gemm_q8_init(struct npi_gemm_q8 *g, unsigned cpu) {
-    *g = (struct npi_gemm_q8){ .name = "gemm_q8_1x16_c", .tile = tile_c, .copy_a = copy_a_c, .nr = C_NR, .granule = C_NR, .kr = 1, .a_bytes = 2 };
+void npi_gemm_q8_init(struct npi_gemm_q8 *g, struct npi_gemm_q8 *wide, unsigned cpu) {
+    *g = *wide = (struct npi_gemm_q8){ .name = "gemm_q8_1x16_c", .tile = tile_c, .copy_a = copy_a_c, .nr = C_NR, .granule = C_NR, .kr = 1, .a_bytes = 2 };
 #if defined(__x86_64__)
-    npi_gemm_q8_init_x86(g, cpu);
+    npi_gemm_q8_init_x86(g, wide, cpu);
 #elif defined(__aarch64__)
     if (cpu & NPI_CPU_NEON) npi_gemm_q8_init_neon(g);
     if (cpu & NPI_CPU_DOTPROD) npi_gemm_q8_init_dotprod(g);
     if (cpu & NPI_CPU_I8MM) npi_gemm_q8_init_i8mm(g);
+    *wide = *g;
 #endif
 }
 
@@ -57,8 +59,9 @@ static size_t weight_bytes(const struct npi_gemm_q8 *g, int k, int width) {
     return (size_t)npi_gemm_q8_groups(g, k) * (size_t)g->kr * (size_t)width * (size_t)g->a_bytes;
 }
 
-size_t npi_gemm_q8_panel_bytes(const struct npi_gemm_q8 *g, int n, int k, int panel) {
+size_t npi_gemm_q8_panel_room(const struct npi_gemm_q8 *g, int n, int k, int panel) {
     const int width = npi_gemm_q8_width(g, n, panel);
+    if (g->pairs) return npi_gemm_q8_pairs_room(k, width);
     return (weight_bytes(g, k, width) + (size_t)width * 8 + 63) / 64 * 64;
 }
 
@@ -85,9 +88,22 @@ void npi_gemm_q8_row_sums(int32_t *row, const void *a, size_t lda, int rows, int
     }
 }
 
-void npi_gemm_q8_pack(const struct npi_gemm_q8 *g, void *dst, const struct npi_gemm_q8_layer *l, int panel) {
+int npi_gemm_q8_fits(const struct npi_gemm_q8 *g, const struct npi_gemm_q8_layer *l, void *room) {
+    if (!g->pairs) return 1;
+    const int at[] = { 0, npi_gemm_q8_panels(g, l->n) / 2 }; /* two panels speak for all */
+    for (int i = 0; i < 2; i++) {
+        npi_gemm_q8_pack(g, room, l, at[i]);
+        if (!npi_gemm_q8_pairs_pay(room, l->k)) return 0;
+    }
+    return 1;
+}
+
+size_t npi_gemm_q8_pack(const struct npi_gemm_q8 *g, void *dst, const struct npi_gemm_q8_layer *l, int panel) {
     const int width = npi_gemm_q8_width(g, l->n, panel), c0 = panel * g->nr;
     const int zx_u8 = l->x_u8 ? l->zx : l->zx + 128, zx = g->a_signed ? zx_u8 - 128 : zx_u8;
+    if (g->pairs) return npi_gemm_q8_pairs_pack(g, dst, l, c0, width);
+    const size_t bytes = npi_gemm_q8_panel_room(g, l->n, l->k, panel);
+    memset(dst, 0, bytes);
     int32_t *const bias = dst;
     float *const scale = (float *)(bias + width);
     char *const out = (char *)(scale + width);
@@ -110,4 +126,5 @@ void npi_gemm_q8_pack(const struct npi_gemm_q8 *g, void *dst, const struct npi_g
         bias[slot] = (int32_t)((l->bias ? (uint32_t)l->bias[c0 + c] : 0) - sum * (uint32_t)zx);
         scale[slot] = l->scale[c0 + c];
     }
+    return bytes;
 }

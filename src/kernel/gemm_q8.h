@@ -8,7 +8,7 @@
  *   acc = bias[c] + sum (x - zx)(w - zw)     exact in 32 bits
  *   y   = clamp(zy + rint((float)acc * scale[c]), lo, hi)       |acc * scale| below 2^31: the binder sees to it
  *
- * All levels give the same bytes. VNNI multiplies unsigned by signed bytes: x becomes u8 by flipping the top bit, w is kept
+ * All levels give the same bytes. VNNI and the pairs of AVX2 (gemm_q8_pairs.h) multiply unsigned by signed bytes: x becomes u8 by flipping the top bit, w is kept
  * as int8 (w - 128 where the file has uint8), what that adds is taken out through the bias and, when the weights then still have
  * a zero point, through the sum of each row of A. The other levels work on differences in int16 and need neither. */
 #ifndef NPI_KERNEL_GEMM_Q8_H
@@ -52,6 +52,7 @@ struct npi_gemm_q8 {
     int nr, granule;              /* channels of a panel; the last one is cut to a multiple of granule */
     int kr, a_bytes;              /* elements of k that lie together; bytes of an A element: 1 (VNNI) or 2 */
     int a_signed;                 /* the kernel turns A's unsigned bytes into signed ones before it multiplies (sdot) */
+    int pairs;                    /* panels as gemm_q8_pairs.h has them; `groups` of a tile is not looked at */
 };
 
 /* What a layer looks like to the packer. */
@@ -64,16 +65,19 @@ struct npi_gemm_q8_layer {
     const float *scale;           /* [n]: sx * sw[c] / sy */
 };
 
-struct npi_kernels;
-void npi_gemm_q8_init(struct npi_gemm_q8 *g, unsigned cpu);
-void npi_gemm_q8_init_x86(struct npi_gemm_q8 *g, unsigned cpu);
+/* wide: what to take for a layer that does not fit `g` (npi_gemm_q8_fits); the same table at most levels. */
+void npi_gemm_q8_init(struct npi_gemm_q8 *g, struct npi_gemm_q8 *wide, unsigned cpu);
+void npi_gemm_q8_init_x86(struct npi_gemm_q8 *g, struct npi_gemm_q8 *wide, unsigned cpu);
 
 static inline int npi_gemm_q8_groups(const struct npi_gemm_q8 *g, int k) { return (k + g->kr - 1) / g->kr; }
 static inline int npi_gemm_q8_panels(const struct npi_gemm_q8 *g, int n) { return (n + g->nr - 1) / g->nr; }
 /* Channels a panel is packed with: nr, less for the last one. */
 int npi_gemm_q8_width(const struct npi_gemm_q8 *g, int n, int panel);
-size_t npi_gemm_q8_panel_bytes(const struct npi_gemm_q8 *g, int n, int k, int panel); /* a multiple of 64 */
-void npi_gemm_q8_pack(const struct npi_gemm_q8 *g, void *dst, const struct npi_gemm_q8_layer *l, int panel); /* dst zeroed */
+/* Room that packing a panel needs, and what it used of it at the front; both multiples of 64. */
+size_t npi_gemm_q8_panel_room(const struct npi_gemm_q8 *g, int n, int k, int panel);
+size_t npi_gemm_q8_pack(const struct npi_gemm_q8 *g, void *dst, const struct npi_gemm_q8_layer *l, int panel);
+/* Is g the faster table for these weights? `room`: of a panel, overwritten. Every table is right for every layer. */
+int npi_gemm_q8_fits(const struct npi_gemm_q8 *g, const struct npi_gemm_q8_layer *l, void *room);
 /* 128 - zw when the kernel needs row sums, else 0: row[i] = that * (sum of A row i - k * zx as u8). */
 int npi_gemm_q8_row_factor(const struct npi_gemm_q8 *g, const struct npi_gemm_q8_layer *l);
 void npi_gemm_q8_row_sums(int32_t *row, const void *a, size_t lda, int rows, int k, int factor, int zx_u8);

@@ -29,7 +29,7 @@ struct npi_kernels {
     struct npi_gemm_f32 gemm_f32;
     struct npi_gemm_bf16 gemm_bf16;
     struct npi_dwconv_f32 dwconv_f32;
-    struct npi_gemm_q8 gemm_q8;
+    struct npi_gemm_q8 gemm_q8, gemm_q8_wide; /* wide: for weights that would need too many exceptions */
     struct npi_dwconv_q8 dwconv_q8, dwconv_q8_wide; /* wide: for weights that do not fit int8 */
     struct npi_pool pool;
     struct npi_resize resize;

@@ -19,6 +19,7 @@ struct params {
     size_t lda;
     int64_t h, wd, ci, oh, ow, rows;
     int dense;                 /* windows are pixels: 1x1, stride 1, no padding */
+    int direct;                /* and x is as the kernel wants A: nothing to copy for a whole tile */
     int tiles_per_task, panels_per_task, m_tasks;
     const char **panel;        /* [n_panels] */
 };
@@ -128,9 +129,11 @@ static void run(const struct npi_step *s, const struct npi_exec *e, int task, in
     const int64_t m_end = m_begin + m_step < p->rows ? m_begin + m_step : p->rows;
     for (int64_t m0 = m_begin; m0 < m_end; m0 += NPI_Q8_ROWS) {
         const int rows = m_end - m0 < NPI_Q8_ROWS ? (int)(m_end - m0) : NPI_Q8_ROWS;
-        fill_tile(p, a, e->ptr[p->x_id], m0, rows);
-        if (p->row_factor) npi_gemm_q8_row_sums(row, a, p->lda, rows, p->k, p->row_factor, p->zx_u8);
-        struct npi_gemm_q8_tile t = { .a = a, .lda = p->lda, .row = p->row_factor ? row : NULL, .rows = rows, .groups = p->groups, .ldy = (size_t)p->n, .out = p->out };
+        const char *from = a;
+        if (p->direct && rows == NPI_Q8_ROWS) from = (const char *)e->ptr[p->x_id] + (size_t)m0 * p->lda;
+        else fill_tile(p, a, e->ptr[p->x_id], m0, rows);
+        if (p->row_factor) npi_gemm_q8_row_sums(row, from, p->lda, rows, p->k, p->row_factor, p->zx_u8);
+        struct npi_gemm_q8_tile t = { .a = from, .lda = p->lda, .row = p->row_factor ? row : NULL, .rows = rows, .groups = p->groups, .ldy = (size_t)p->n, .out = p->out };
         for (int i = first; i < last; i++) {
             const int c0 = i * p->g.nr;
             t.panel = p->panel[i];
@@ -156,6 +159,30 @@ static void split(struct params *p) {
     p->panels_per_task = (int)((p->n_panels + blocks - 1) / blocks);
 }
 
+/* Which table, and with it the shape of the A tile. `room` holds a panel of either. */
+static void choose(const struct npi_kernels *k, struct params *p, const struct npi_gemm_q8_layer *l, void *room) {
+    p->g = npi_gemm_q8_fits(&k->gemm_q8, l, room) ? k->gemm_q8 : k->gemm_q8_wide;
+    p->fill = p->g.a_bytes == 1 ? p->zx_u8 : 0;
+    p->groups = npi_gemm_q8_groups(&p->g, p->k);
+    p->n_panels = npi_gemm_q8_panels(&p->g, p->n);
+    p->lda = npi_align_up((size_t)p->groups * (size_t)(p->g.kr * p->g.a_bytes), 4);
+    p->row_factor = npi_gemm_q8_row_factor(&p->g, l);
+    p->direct = p->dense && p->g.a_bytes == 1 && p->x_u8 && p->lda == (size_t)p->k;
+}
+
+static int pack_into(struct npi_binder *b, struct params *p, const struct npi_gemm_q8_layer *l, void *room) {
+    p->panel = npi_arena_array(b->mem, const char *, p->n_panels);
+    if (!p->panel) return npi_fail(b->err, NP_ENOMEM, "out of memory while planning");
+    for (int i = 0; i < p->n_panels; i++) {
+        const size_t bytes = npi_gemm_q8_pack(&p->g, room, l, i);
+        char *const panel = npi_arena_alloc(b->mem, bytes);
+        if (!panel) return npi_fail(b->err, NP_ENOMEM, "out of memory while packing weights");
+        memcpy(panel, room, bytes);
+        p->panel[i] = panel;
+    }
+    return 1;
+}
+
 static int pack(struct npi_binder *b, const struct npi_gemm_q8_job *j, struct params *p) {
     struct npi_gemm_q8_layer l = { .w = j->w->data, .w_u8 = j->w->dtype == NP_U8, .zw = npi_q_zero(j->w, 0), .n = p->n, .k = p->k, .zx = p->zx, .x_u8 = p->x_u8 };
     int32_t *bias;
@@ -164,16 +191,13 @@ static int pack(struct npi_binder *b, const struct npi_gemm_q8_job *j, struct pa
     if (r != 1) return r;
     l.bias = bias;
     l.scale = scale;
-    p->row_factor = npi_gemm_q8_row_factor(&p->g, &l);
-    p->panel = npi_arena_array(b->mem, const char *, p->n_panels);
-    if (!p->panel) return npi_fail(b->err, NP_ENOMEM, "out of memory while planning");
-    for (int i = 0; i < p->n_panels; i++) {
-        char *const panel = npi_arena_alloc(b->mem, npi_gemm_q8_panel_bytes(&p->g, p->n, p->k, i));
-        if (!panel) return npi_fail(b->err, NP_ENOMEM, "out of memory while packing weights");
-        npi_gemm_q8_pack(&p->g, panel, &l, i);
-        p->panel[i] = panel;
-    }
-    return 1;
+    const size_t one = npi_gemm_q8_panel_room(&b->k->gemm_q8, p->n, p->k, 0), other = npi_gemm_q8_panel_room(&b->k->gemm_q8_wide, p->n, p->k, 0);
+    void *const room = npi_alloc(one > other ? one : other);
+    if (!room) return npi_fail(b->err, NP_ENOMEM, "out of memory while packing weights");
+    choose(b->k, p, &l, room);
+    const int packed = pack_into(b, p, &l, room);
+    npi_free(room);
+    return packed;
 }
 
 int npi_gemm_q8_step(struct npi_binder *b, const struct npi_gemm_q8_job *j, struct npi_step *s) {
@@ -183,18 +207,14 @@ int npi_gemm_q8_step(struct npi_binder *b, const struct npi_gemm_q8_job *j, stru
     if (j->n < 1 || j->k < 1 || j->n > INT_MAX / 64 || j->k > INT_MAX / 64 || j->batch * j->oh * j->ow > INT_MAX || j->batch * j->oh * j->ow < 1) return 0;
     struct params *const p = npi_arena_alloc(b->mem, sizeof *p);
     if (!p) return npi_fail(b->err, NP_ENOMEM, "out of memory while planning");
-    *p = (struct params){ .g = b->k->gemm_q8, .out = npi_q8_out_of(j->act, j->y), .win = j->win, .x_id = j->x_id, .y_id = j->y_id, .x_u8 = j->x->dtype == NP_U8,
+    *p = (struct params){ .out = npi_q8_out_of(j->act, j->y), .win = j->win, .x_id = j->x_id, .y_id = j->y_id, .x_u8 = j->x->dtype == NP_U8,
                           .zx = npi_q_zero(j->x, 0), .k = (int)j->k, .n = (int)j->n, .h = j->h, .wd = j->wd, .ci = j->ci, .oh = j->oh, .ow = j->ow, .rows = j->batch * j->oh * j->ow };
     p->zx_u8 = p->x_u8 ? p->zx : p->zx + 128;
-    p->fill = p->g.a_bytes == 1 ? p->zx_u8 : 0;
-    p->groups = npi_gemm_q8_groups(&p->g, p->k);
-    p->n_panels = npi_gemm_q8_panels(&p->g, p->n);
-    p->lda = npi_align_up((size_t)p->groups * (size_t)(p->g.kr * p->g.a_bytes), 4);
     const struct npi_window *const w = &p->win;
     p->dense = w->kh == 1 && w->kw == 1 && w->sh == 1 && w->sw == 1 && !w->pt && !w->pl && !w->pb && !w->pr;
-    split(p);
     const int r = pack(b, j, p);
     if (r != 1) return r;
+    split(p);
     s->kernel = p->g.name;
     s->run = run;
     s->n_tasks = p->m_tasks * ((p->n_panels + p->panels_per_task - 1) / p->panels_per_task);
@@ -202,5 +222,6 @@ int npi_gemm_q8_step(struct npi_binder *b, const struct npi_gemm_q8_job *j, stru
     s->packed_in = 6;
     s->scratch_bytes = tile_bytes(p->lda) + NPI_Q8_ROWS * sizeof(int32_t);
     s->macs = p->rows * j->n * j->k;
+    s->packed_in = 1u << 1 | 1u << 2;
     return 1;
 }

@@ -4,6 +4,7 @@
 #define NPI_KERNEL_X86_GEMM_Q8_H
 #include "kernel/gemm_q8.h"
 void npi_gemm_q8_init_avx2(struct npi_gemm_q8 *g);
+void npi_gemm_q8_init_avx2_pairs(struct npi_gemm_q8 *g);
 void npi_gemm_q8_init_avx_vnni(struct npi_gemm_q8 *g);
 void npi_gemm_q8_init_avx512(struct npi_gemm_q8 *g);
 void npi_gemm_q8_init_avx512_vnni(struct npi_gemm_q8 *g);

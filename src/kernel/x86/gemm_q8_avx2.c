@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* 8-bit GEMM for AVX2: differences to the zero points in int16, pairs of products with vpmaddwd, exact. (vpmaddubsw would
- * do twice the products an instruction, but saturates at 16 bits.) */
+/* 8-bit GEMM for AVX2: differences to the zero points in int16, pairs of products with vpmaddwd, exact. For weights of which too many
+ * pairs would saturate with vpmaddubsw (gemm_q8_avx2_pairs.c). */
 #define DOT(acc, a, b) _mm256_add_epi32((acc), _mm256_madd_epi16((a), (b)))
 #define NAME(x) x##_avx2
 #include "kernel/x86/gemm_q8_ymm.h"
