@@ -42,22 +42,37 @@ static int take_column(struct npi_graph *g, int output, int column, struct np_er
     return 0;
 }
 
+/* The volume of a soft-argmax as what the head needs of it; the planner then makes no volume (plan/chain.c). */
+static int take_bins(struct npi_graph *g, int output, const struct npi_want *w, struct np_error *err) {
+    static const int nhwc[4] = { 0, 2, 3, 1 };
+    const int volume = g->output[output];
+    const char *const name = g->tensor[volume].name;
+    const struct npi_view v = g->tensor[volume].v;
+    const struct npi_node n = { .op = NPI_OP_SOFT_BINS, .name = name, .a.bins.bins = w->bins };
+    int t = volume;
+    if (v.rank == 5) t = npi_build_reshape(g, name, t, 4, (const int64_t[]){ v.d[0], v.d[1] * v.d[2], v.d[3], v.d[4] }, err);
+    if (t >= 0 && !w->channels_last) t = npi_build_transpose(g, name, t, nhwc, err);
+    if (t >= 0) t = npi_build1(g, &n, &t, 1, err);
+    if (t < 0) return t;
+    g->tensor[t].name = name;
+    g->output[output] = t;
+    return 0;
+}
+
 /* Drops what nobody wants of the outputs; the passes then drop what led to it (BlazePose's segmentation, 89 of EfficientDet's 90 classes). */
 static int prune(struct npi_graph *g, const struct npi_load_hooks *hooks, struct np_error *err) {
-    char *keep = npi_arena_alloc(g->mem, (size_t)g->n_outputs + 1);
-    int *column = npi_arena_array(g->mem, int, g->n_outputs + 1);
+    struct npi_want *want = npi_arena_array(g->mem, struct npi_want, g->n_outputs + 1);
     int n = 0;
-    if (!keep || !column) return NP_ENOMEM;
-    memset(keep, 1, (size_t)g->n_outputs);
-    for (int i = 0; i < g->n_outputs; i++) column[i] = -1;
-    hooks->prune(hooks->opaque, g, keep, column);
+    if (!want) return NP_ENOMEM;
+    for (int i = 0; i < g->n_outputs; i++) want[i] = (struct npi_want){ .keep = 1, .column = -1 };
+    hooks->prune(hooks->opaque, g, want);
     for (int i = 0; i < g->n_outputs; i++) {
         const struct npi_view *v = &g->tensor[g->output[i]].v;
-        if (!keep[i]) continue;
-        if (column[i] >= 0 && v->rank > 0 && v->q.n <= 1 && column[i] < v->d[v->rank - 1]) {
-            const int r = take_column(g, i, column[i], err);
-            if (r < 0) return r;
-        }
+        int r = 0;
+        if (!want[i].keep) continue;
+        if (want[i].bins > 0) r = take_bins(g, i, &want[i], err);
+        else if (want[i].column >= 0 && v->rank > 0 && v->q.n <= 1 && want[i].column < v->d[v->rank - 1]) r = take_column(g, i, want[i].column, err);
+        if (r < 0) return r;
         g->output[n++] = g->output[i];
     }
     if (n) g->n_outputs = n;

@@ -33,13 +33,19 @@ size_t npi_session_bytes(const struct np_model *m, const struct np_pool *pool);
 int npi_session_open_in(struct np_session **out, const struct np_model *m, struct np_pool *pool, void *block, struct np_error *err);
 /* np_session_run with another pool than the session's own (NULL: on the caller's thread only); it must not have more threads. */
 int npi_session_run_on(struct np_session *s, struct np_pool *pool);
+/* What is wanted of an output. */
+struct npi_want {
+    int keep;                   /* 0: drop it, and all that is only computed for it */
+    int column;                 /* >= 0: of its last axis only that index, the axis becomes 1 */
+    int bins, channels_last;    /* bins > 0: it is a volume of joints * bins channels, [b][c][h][w], [b][joints][bins][h][w] or (channels_last) [b][h][w][c], of which a
+                                 * soft-argmax is taken: it becomes [b][h][w][joints][3] (op SoftBins) */
+};
 /* What a caller inside the library may add to loading. */
 struct npi_load_hooks {
     /* Values for inputs that must be known at load; see npi_import_opts. May be NULL. */
     int (*bind)(void *opaque, const char *input, struct npi_view *v);
-    /* Which outputs are wanted: keep[i] = 0 drops output i and all that is only computed for it; column[i] >= 0: of its last axis
-     * only that index, the axis becomes 1. Called with keep = 1, column = -1. May be NULL: all. */
-    void (*prune)(void *opaque, const struct npi_graph *g, char *keep, int *column);
+    /* What of the outputs is wanted. Called with all of everything (keep 1, column -1, bins 0) for each. May be NULL: that. */
+    void (*prune)(void *opaque, const struct npi_graph *g, struct npi_want *want);
     int mapped;                 /* the bytes are a npi_file_map: what was read of them need not stay in memory */
     void *opaque;
 };

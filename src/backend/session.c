@@ -120,13 +120,13 @@ static void shape_text(const struct npi_view *v, char *buf, size_t size) {
 
 static void step_line(const struct np_model *m, int i, int64_t ns, char *buf, size_t size) {
     const struct npi_step *const st = &m->plan.step[i];
-    const struct npi_node *const n = &m->graph.node[st->node];
+    const struct npi_node *const n = &m->graph.node[st->node], *const first = st->n_also ? &m->graph.node[st->also[0]] : n;
     char in[96] = "", w[96] = "", out[96] = "";
-    if (n->n_in > 0 && n->in[0] >= 0) shape_text(&m->graph.tensor[n->in[0]].v, in, sizeof in);
-    if (n->n_in > 1 && n->in[1] >= 0) shape_text(&m->graph.tensor[n->in[1]].v, w, sizeof w);
+    if (first->n_in > 0 && first->in[0] >= 0) shape_text(&m->graph.tensor[first->in[0]].v, in, sizeof in);
+    if (first->n_in > 1 && first->in[1] >= 0) shape_text(&m->graph.tensor[first->in[1]].v, w, sizeof w);
     shape_text(&m->graph.tensor[n->out[0]].v, out, sizeof out);
     char rate[48] = "";
-    if (ns > 0 && st->macs) snprintf(rate, sizeof rate, " %.1f G%s/s", 2.0 * (double)st->macs / (double)ns, m->graph.tensor[n->in[0]].v.q.n ? "OP" : "FLOP");
+    if (ns > 0 && st->macs) snprintf(rate, sizeof rate, " %.1f G%s/s", 2.0 * (double)st->macs / (double)ns, m->graph.tensor[first->in[0]].v.q.n ? "OP" : "FLOP");
     snprintf(buf, size, "%8.1f us%s  %-28s %-18s %s%s%s -> %s  x%d  %s", (double)ns / 1e3, rate, st->kernel, npi_op_info[n->op].name, in, *w ? " * " : "", w, out, st->n_tasks, n->name);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Soft-argmax over a volume (ConvNeXtPose): [b][J*D][h][w], [b][h][w][J*D] or [b][J][D][h][w]; channel = joint * D + bin. For each joint
+/* Soft-argmax over a volume (ConvNeXtPose): [b][J*D][h][w], [b][h][w][J*D] or [b][J][D][h][w]; channel = joint * D + bin; or what our own engine has left of it
+ * (SoftBins), [b][h][w][J][3]. For each joint
  * softmax over all D*h*w voxels; the expected x, y, bin are the place. x and y are pixel numbers of the grid: place = x / w * net_w + .5.
  * Depth = (bin / D * 2 - 1) * range, in metres, minus the root's.
  *
@@ -10,7 +11,7 @@
 
 #include <stdio.h>
 
-enum { CHW, HWC };
+enum { CHW, HWC, BINS };
 
 /* e^x for x <= 0, relative error below 3e-7: 2^n times a polynomial, without branches or calls, so that the loops below vectorise. */
 static inline float fast_exp(float x) {
@@ -31,7 +32,8 @@ static int init(struct npi_decoder *d, struct np_error *err) {
         const struct npi_view *v = &d->out[i];
         const int64_t *s = v->d;
         if (v->dtype != NP_F32) continue;
-        if (v->rank == 5 && s[1] == j) { d->form = CHW; bins = s[2]; h = s[3]; w = s[4]; }
+        if (v->rank == 5 && s[3] == j && s[4] == 3 && d->card.dec.depth_bins > 1) { d->form = BINS; bins = d->card.dec.depth_bins; h = s[1]; w = s[2]; }
+        else if (v->rank == 5 && s[1] == j) { d->form = CHW; bins = s[2]; h = s[3]; w = s[4]; }
         else if (v->rank == 4 && s[3] % j == 0 && s[3] / j >= 2 && (s[1] % j || s[3] > s[1])) { d->form = HWC; h = s[1]; w = s[2]; bins = s[3] / j; }
         else if (v->rank == 4 && s[1] % j == 0 && s[1] / j >= 2) { d->form = CHW; bins = s[1] / j; h = s[2]; w = s[3]; }
         else continue;
@@ -43,6 +45,7 @@ static int init(struct npi_decoder *d, struct np_error *err) {
         snprintf(want, sizeof want, asked ? "an f32 volume of %d joints x %d bins," : "an f32 volume of %d joints x bins,", d->n_joints, asked);
         return npi_pick_fail(d, want, err);
     }
+    d->volume = d->form == CHW ? NPI_VOLUME_CHW : d->form == HWC ? NPI_VOLUME_HWC : NPI_VOLUME_NONE;
     d->rows = (int)h;
     d->cols = (int)w;
     d->bins = (int)bins;
@@ -126,6 +129,24 @@ static void scan_chw(const float *v, int joints, int bins, int cells, float *max
     }
 }
 
+/* What SoftBins left of each joint's bins in a cell (max, sum, sum of bin): the volume's numbers are in sums already, relative to the cell's maximum. */
+static void scan_bins(const float *v, int joints, int bins, int cells, float *max, float *ez, float *mass) {
+    for (int j = 0; j < joints; j++) max[j] = v[3 * j];
+    for (int c = 0; c < cells; c++)
+        for (int j = 0; j < joints; j++) {
+            const float m = v[3 * ((size_t)c * (size_t)joints + (size_t)j)];
+            max[j] = m > max[j] ? m : max[j];
+        }
+    for (int j = 0; j < joints; j++) {
+        const float *p = v + 3 * j;
+        for (int c = 0; c < cells; c++, p += 3 * (size_t)joints) {
+            const float e = fast_exp(p[0] - max[j]);
+            mass[(size_t)j * (size_t)cells + (size_t)c] = p[1] * e;
+            ez[j] += p[2] * e;
+        }
+    }
+}
+
 /* Mean place and the mass about it. */
 static void place(const float *mass, int h, int w, float *total, float *x, float *y, float *near) {
     float s = 0, sx = 0, sy = 0;
@@ -158,11 +179,11 @@ static float confidence(const struct npi_card_decoder *c, float near) {
 
 static void pose(struct npi_decoder *d, const void *const *out, int item, struct npi_pose *p) {
     const int joints = d->n_joints, bins = d->bins, h = d->rows, w = d->cols, cells = h * w;
-    const float *v = (const float *)out[d->pick[0]] + (size_t)item * (size_t)joints * (size_t)bins * (size_t)cells;
+    const float *v = (const float *)out[d->pick[0]] + (size_t)item * (size_t)joints * (size_t)(d->form == BINS ? 3 : bins) * (size_t)cells;
     float *mass = d->work, *max = mass + (size_t)cells * (size_t)joints, *ez = max + joints;
     const float range_m = d->card.depth_range_mm / 1000;
     memset(ez, 0, (size_t)joints * sizeof *ez);
-    (d->form == HWC ? scan_hwc : scan_chw)(v, joints, bins, cells, max, ez, mass);
+    (d->form == BINS ? scan_bins : d->form == HWC ? scan_hwc : scan_chw)(v, joints, bins, cells, max, ez, mass);
     float sum = 0;
     for (int j = 0; j < joints; j++) {
         struct npi_joint *o = &p->joint[j];

@@ -11,6 +11,8 @@
 /* A box above the threshold, before NMS; `row` finds its joints again and breaks ties, so that results are deterministic. */
 struct npi_cand { float x0, y0, x1, y1, score; int row; };
 
+enum npi_volume { NPI_VOLUME_NONE, NPI_VOLUME_CHW, NPI_VOLUME_HWC };
+
 struct npi_decoder {
     const struct npi_head *head;
     struct npi_card card;
@@ -21,6 +23,7 @@ struct npi_decoder {
     int pick[4];                          /* outputs the head reads, by its own order; -1: absent */
     int scores;                           /* output of which only the class_index column is read; -1: none */
     int n_joints;                         /* a detection's or the pose's */
+    int volume;                           /* enum npi_volume: output pick[0] is one */
     int form, rows, cols, bins;           /* of the head: variant, boxes, numbers a box, depth bins */
     int unit;                             /* of the head: coordinates of the last run were 0..1 */
     int weighted_nms;                     /* 1: a kept box is the score-weighted mean of its group */

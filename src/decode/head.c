@@ -120,6 +120,10 @@ unsigned npi_decoder_outputs(const struct npi_decoder *d) {
 }
 
 int npi_decoder_column(const struct npi_decoder *d, int output) { return d->scores >= 0 && output == d->scores ? d->card.dec.class_index : -1; }
+int npi_decoder_bins(const struct npi_decoder *d, int output, int *channels_last) {
+    *channels_last = d->volume == NPI_VOLUME_HWC;
+    return d->volume && output == d->pick[0] ? d->bins : 0;
+}
 int npi_decoder_n_joints(const struct npi_decoder *d) { return d->n_joints; }
 const struct np_keypoint_set *npi_decoder_set(const struct npi_decoder *d) { return d->set; }
 

@@ -62,6 +62,9 @@ void npi_decoder_free(struct npi_decoder **d);
 unsigned npi_decoder_outputs(const struct npi_decoder *d); /* bit i: output i of the model is read */
 /* When of output i only one index of the last axis is read (the person's class): that index; else -1. */
 int npi_decoder_column(const struct npi_decoder *d, int output);
+/* When output i is a volume (joints * bins channels) of which a soft-argmax is taken: the bins, and whether channels are its last axis; else 0. The head
+ * also takes what SoftBins makes of it (src/ops/softmax.c), with card.dec.depth_bins = bins. */
+int npi_decoder_bins(const struct npi_decoder *d, int output, int *channels_last);
 int npi_decoder_n_joints(const struct npi_decoder *d); /* 0: none */
 const struct np_keypoint_set *npi_decoder_set(const struct npi_decoder *d); /* NULL for plain detectors */
 

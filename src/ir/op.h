@@ -25,6 +25,7 @@
     X(SOFTMAX,         "Softmax",         1, 1, 1, 1, 0x0)                                                               \
     X(LOG_SOFTMAX,     "LogSoftmax",      1, 1, 1, 1, 0x0)                                                               \
     X(HARDMAX,         "Hardmax",         1, 1, 1, 1, 0x0)                                                               \
+    X(SOFT_BINS,       "SoftBins",        1, 1, 1, 1, 0x0)   /* ours: what a soft-argmax needs of a.bins.bins channels */ \
     X(LAYER_NORM,      "LayerNorm",       1, 3, 1, 3, 0x0)   /* axes from a.norm.axis to the end; x, scale?, bias? */    \
     X(RMS_NORM,        "RMSNorm",         1, 2, 1, 1, 0x0)                                                               \
     X(GROUP_NORM,      "GroupNorm",       1, 3, 1, 1, 0x0)   /* channels-FIRST [n][c][...], a.norm.groups; instance norm: groups = c */ \
@@ -133,5 +134,6 @@ union npi_attr {
     struct { int mode, padding, align_corners; } grid;
     struct { int max_detections, max_classes_per_detection, detections_per_class, num_classes, regular_nms; float score_thr, iou_thr, sy, sx, sh, sw; } detect;
     struct { int center_point_box; } nms;
+    struct { int bins; } bins;
 };
 #endif

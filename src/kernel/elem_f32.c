@@ -42,6 +42,22 @@ static void softmax_c(float *y, const float *x, size_t rows, size_t n) {
     }
 }
 
+static void bins_c(float *y, const float *x, size_t rows, size_t n) {
+    for (; rows--; x += n, y += 3) {
+        float top = -INFINITY;
+        double sum = 0, sum_i = 0;
+        for (size_t i = 0; i < n; i++) top = x[i] > top ? x[i] : top;
+        for (size_t i = 0; i < n; i++) {
+            const float e = expf(x[i] - top);
+            sum += e;
+            sum_i += (double)i * e;
+        }
+        y[0] = top;
+        y[1] = (float)sum;
+        y[2] = (float)sum_i;
+    }
+}
+
 static void layer_norm_c(float *y, const float *x, size_t rows, size_t n, const float *scale, const float *bias, float eps, int rms) {
     for (; rows--; x += n, y += n) {
         double mean = 0, var = 0;
@@ -62,6 +78,7 @@ void npi_elem_f32_init(struct npi_elem_f32 *k, unsigned cpu) {
         NPI_MAP_F32_LIST(ROW)
 #undef ROW
         .softmax = softmax_c,
+        .bins = bins_c,
         .layer_norm = layer_norm_c,
     };
 #if defined(__x86_64__)

@@ -6,6 +6,7 @@
  *   bin[op].vc   y[r*n + i] = clamp(x[r*n + i] op z[i], lo, hi), r < rows   a value a channel
  *   map[op]      y[i] = f(x[i]; a, b)
  *   softmax      each of `rows` rows of n: e^(x - max) / sum
+ *   bins         each row of n, as 3 floats: its maximum, the sum of e^(x - max), the sum of i * e^(x - max)    (a NaN makes the sums NaN)
  *   layer_norm   each row: (x - mean) / sqrt(variance + eps) * scale[i] + bias[i]; rms: the mean counts as 0
  *
  * Largest errors of the SIMD versions against libm in double, over every 617th float: Exp 1.2 ulp, Sigmoid 2.3, Tanh 1.3, Erf 2.4, Elu
@@ -77,6 +78,7 @@ struct npi_elem_f32 {
     } bin[NPI_BIN_COUNT];
     void (*map[NPI_MAP_COUNT])(float *y, const float *x, size_t n, float a, float b);
     void (*softmax)(float *y, const float *x, size_t rows, size_t n);
+    void (*bins)(float *y, const float *x, size_t rows, size_t n); /* y [rows][3], not x */
     void (*layer_norm)(float *y, const float *x, size_t rows, size_t n, const float *scale, const float *bias, float eps, int rms);
 };
 void npi_elem_f32_init(struct npi_elem_f32 *k, unsigned cpu);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Softmax, LogSoftmax, Hardmax along one axis (a.norm.axis, negative counts from the end). f32; sums in double. */
+/* Softmax, LogSoftmax, Hardmax along one axis (a.norm.axis, negative counts from the end); SoftBins. f32; sums in double. */
 #include <math.h>
 
 #include "ops/families.h"
+#include "ops/quantize.h"
 
 static int axis_of(const struct npi_op_args *a) {
     const int axis = a->node->a.norm.axis;
@@ -52,9 +53,42 @@ static void eval(const struct npi_op_args *a) {
         }
 }
 
+/* SoftBins: [b][h][w][joints * bins] -> [b][h][w][joints][3], what a soft-argmax needs of the bins of a joint: the maximum, the sum of e^(x - max),
+ * the sum of bin * e^(x - max). The loader puts it where the head of the card takes no more of the volume than this (backend/model.c). */
+static int infer_bins(const struct npi_op_args *a, struct np_error *err) {
+    const struct npi_view *x = a->in[0];
+    struct npi_view *y = a->out[0];
+    const int bins = a->node->a.bins.bins;
+    if (x->dtype != NP_F32 && !npi_q_is(x)) return npi_fail(err, NP_EUNSUPPORTED, "input of type %s", np_dtype_name(x->dtype));
+    if (x->q.n > 1) return npi_fail(err, NP_EUNSUPPORTED, "input quantized per channel");
+    if (x->rank != 4 || bins < 1 || x->d[3] % bins) return npi_fail(err, NP_ESHAPE, "%lld channels are not joints of %d bins", (long long)(x->rank ? x->d[x->rank - 1] : 0), bins);
+    *y = (struct npi_view){ .dtype = NP_F32, .rank = 5, .d = { x->d[0], x->d[1], x->d[2], x->d[3] / bins, 3 } };
+    return 0;
+}
+
+static void eval_bins(const struct npi_op_args *a) {
+    const struct npi_view *x = a->in[0];
+    const int64_t bins = a->node->a.bins.bins, n = npi_view_count(x) / bins;
+    float *y = a->out[0]->data;
+    for (int64_t r = 0; r < n; r++, y += 3) {
+        double top = -INFINITY, sum = 0, sum_i = 0;
+        for (int pass = 0; pass < 2; pass++)
+            for (int64_t i = 0; i < bins; i++) {
+                const double v = x->dtype == NP_F32 ? (double)((const float *)x->data)[r * bins + i]
+                                                    : (double)npi_dequantize(npi_get_int(x->data, x->dtype, r * bins + i), npi_q_scale(x, 0), npi_q_zero(x, 0));
+                if (pass) sum += exp(v - top), sum_i += (double)i * exp(v - top);
+                else if (v > top) top = v;
+            }
+        y[0] = (float)top;
+        y[1] = (float)sum;
+        y[2] = (float)sum_i;
+    }
+}
+
 static const struct npi_op_def defs[] = {
     { NPI_OP_SOFTMAX, infer, eval, NULL, NPI_OPF_INPLACE },
     { NPI_OP_LOG_SOFTMAX, infer, eval, NULL, NPI_OPF_INPLACE },
     { NPI_OP_HARDMAX, infer, eval, NULL, NPI_OPF_INPLACE },
+    { NPI_OP_SOFT_BINS, infer_bins, eval_bins, NULL, NPI_OPF_QUANT },
 };
 const struct npi_op_family npi_ops_softmax = { defs, sizeof defs / sizeof *defs };

@@ -220,7 +220,7 @@ static int open_tested(struct npi_choice *c, struct entry *x, struct npi_engine 
         if ((r = open_engine(c, x, &e, err)) < 0) return r;
     }
     if (!c->known && (r = npi_net_guess(&c->card, c->model, e, &c->log, err)) >= 0) c->known = 1;
-    if (r >= 0) r = npi_face_make(e, &c->card, 0, err);
+    if (r >= 0) r = npi_face_make(e, &c->card, 0, 0, err);
     const struct npi_face *const f = npi_engine_face(e), *const own = c->native ? npi_engine_face(c->native) : NULL;
     if (r >= 0 && own && (f->in.width != own->in.width || f->in.height != own->in.height))
         r = npi_fail(err, NP_EUNSUPPORTED, "model not supported: its input is %dx%d here, ours is %dx%d", f->in.width, f->in.height, own->in.width,

@@ -68,13 +68,14 @@ int npi_net_guess(struct npi_card *card, const char *path, const struct npi_engi
 }
 
 /* Hangs what the pipeline has to know on an engine of the net. */
-int npi_face_make(struct npi_engine *e, const struct npi_card *card, int took_column, struct np_error *err) {
+int npi_face_make(struct npi_engine *e, const struct npi_card *card, int took_column, int took_bins, struct np_error *err) {
     struct np_tensor_info t;
     struct npi_face *const f = npi_alloc(sizeof *f);
     if (!f) return npi_fail(err, NP_ENOMEM, "out of memory");
     npi_engine_set_face(e, f, npi_free);
     f->card = *card;
     if (took_column) f->card.dec.class_index = 0;
+    if (took_bins) f->card.dec.depth_bins = took_bins; /* the volume's shape said it, and is gone */
     f->n_out = npi_engine_n_outputs(e);
     if (f->n_out > NPI_MAX_OUTPUTS) f->n_out = NPI_MAX_OUTPUTS;
     for (int i = 0; i < f->n_out; i++) f->out[i] = *npi_engine_output(e, i);
@@ -140,10 +141,10 @@ static int resized(const struct np_model *m, int side, struct np_model_params *p
     return npi_scaled_size(side, &d[first ? 2 : 1], &d[first ? 3 : 2]);
 }
 
-struct native_load { const struct npi_card *card; const char *precision; int took_column; };
+struct native_load { const struct npi_card *card; const char *precision; int took_column, took_bins; };
 
 /* Outputs that the head of a known card does not read are not computed. A card that does not fit is told later, with its message. */
-static void prune(void *opaque, const struct npi_graph *g, char *keep, int *column) {
+static void prune(void *opaque, const struct npi_graph *g, struct npi_want *want) {
     struct native_load *const n = opaque;
     struct npi_view out[NPI_MAX_OUTPUTS];
     struct npi_decoder *d;
@@ -154,10 +155,12 @@ static void prune(void *opaque, const struct npi_graph *g, char *keep, int *colu
     if (in->rank != 4 || npi_decoder_open(&d, n->card, out, g->n_outputs, (int)in->d[first ? 3 : 2], (int)in->d[first ? 2 : 1], NULL) < 0) return;
     const unsigned used = npi_decoder_outputs(d);
     for (int i = 0; i < g->n_outputs; i++) {
-        keep[i] = used >> i & 1;
-        column[i] = npi_decoder_column(d, i);
-        if (out[i].q.n > 1 || out[i].rank < 1 || column[i] >= out[i].d[out[i].rank - 1]) column[i] = -1; /* what take_column would decline */
-        if (column[i] >= 0) n->took_column = 1;
+        struct npi_want *const w = &want[i];
+        w->keep = used >> i & 1;
+        w->column = npi_decoder_column(d, i);
+        if (out[i].q.n > 1 || out[i].rank < 1 || w->column >= out[i].d[out[i].rank - 1]) w->column = -1; /* what take_column would decline */
+        if (w->column >= 0) n->took_column = 1;
+        if ((w->bins = npi_decoder_bins(d, i, &w->channels_last))) n->took_bins = w->bins;
     }
     npi_decoder_free(&d);
 }
@@ -197,7 +200,7 @@ static int open_in(struct npi_engine **out, struct npi_net *n, int known, const 
     if (r >= 0 && (r = npi_engine_native(out, m, err)) < 0) np_model_free(&m);
     if (r < 0) return r;
     if (!known) r = npi_net_guess(&n->card, n->path, *out, log, err);
-    if (r >= 0 && (r = npi_face_make(*out, &n->card, how.took_column, err)) < 0) npi_fail_prefix(err, r, "%s", n->path);
+    if (r >= 0 && (r = npi_face_make(*out, &n->card, how.took_column, how.took_bins, err)) < 0) npi_fail_prefix(err, r, "%s", n->path);
     if (r < 0) npi_engine_unref(out);
     return r;
 }

@@ -13,7 +13,8 @@
 /* What the pipeline knows of a net on one runtime: it hangs on the engine. Runtimes may read different files of one net, and ours does not
  * compute what the head does not read, so layout and outputs can differ; the size of the input cannot. */
 struct npi_face {
-    struct npi_card card;          /* as the net's, but class_index is 0 where only the person's column is computed */
+    struct npi_card card;          /* as the net's, but class_index is 0 where only the person's column is computed, and depth_bins is
+                                    * set where of a volume only its bins' sums are */
     struct npi_net_in in;
     struct npi_view out[NPI_MAX_OUTPUTS];
     int n_out;
@@ -42,6 +43,6 @@ int npi_net_there(const char *id, const char *dirs);
 size_t npi_net_weights(const struct npi_net *n);
 /* Of models.c, for choose.c: the card from the tensors; the face of an engine; a size of which the longer side is `side`, in proportion. */
 int npi_net_guess(struct npi_card *card, const char *path, const struct npi_engine *e, const struct np_logger *log, struct np_error *err);
-int npi_face_make(struct npi_engine *e, const struct npi_card *card, int took_column, struct np_error *err);
+int npi_face_make(struct npi_engine *e, const struct npi_card *card, int took_column, int took_bins, struct np_error *err);
 int npi_scaled_size(int side, int64_t *height, int64_t *width);
 #endif

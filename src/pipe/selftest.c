@@ -99,11 +99,19 @@ static double number_at(const struct npi_view *v, const void *data, size_t i) {
 
 /* How output b of the runtime holds what a (ours) holds: for element i of ours, i * mul / div and the like would not do for transposes, so by
  * cases. */
-enum fit { NO_FIT, SAME, COLUMN, CHANNELS_FIRST, CHANNELS_LAST };
+enum fit { NO_FIT, SAME, COLUMN, CHANNELS_FIRST, CHANNELS_LAST, VOLUME_FIRST, VOLUME_LAST };
+
+/* Ours may have only what a soft-argmax needs of a volume (op SoftBins): [b][h][w][joints][maximum, sum, weighted sum]. The maxima are numbers of the
+ * volume and are compared; the others are functions of all bins, and joints are compared besides. */
+static int is_bins(const struct npi_view *a) { return a->rank == 5 && a->d[4] == 3; }
 
 static enum fit fits(const struct npi_view *a, const struct npi_view *b, int class_index) {
     const int64_t n = npi_view_count(a), m = npi_view_count(b);
     const int last = b->rank - 1;
+    if (is_bins(a) && (b->rank == 4 || b->rank == 5) && n > 0 && m % (n / 3) == 0 && m / (n / 3) > 1) { /* bins a joint */
+        const int64_t channels = a->d[3] * (m / (n / 3)), first = b->rank == 5 ? b->d[1] * b->d[2] : b->d[1];
+        return first == channels ? VOLUME_FIRST : b->d[last] == channels ? VOLUME_LAST : NO_FIT;
+    }
     if (n != m) return a->rank == b->rank && last >= 0 && a->d[last] == 1 && b->d[last] > class_index && n * b->d[last] == m ? COLUMN : NO_FIT;
     if (a->rank == 4 && b->rank == 4 && !npi_view_same_shape(a, b)) {
         if (a->d[1] == b->d[2] && a->d[2] == b->d[3] && a->d[3] == b->d[1]) return CHANNELS_FIRST; /* b is [n][c][h][w] */
@@ -119,6 +127,19 @@ static size_t index_in(const struct npi_view *a, const struct npi_view *b, enum 
     const size_t inner = (size_t)a->d[3], mid = (size_t)a->d[2], outer = (size_t)a->d[1];
     const size_t z = i % inner, y = i / inner % mid, x = i / inner / mid % outer, n = i / inner / mid / outer, whole = n * outer * mid * inner;
     return f == CHANNELS_FIRST ? whole + (z * outer + x) * mid + y : whole + (y * inner + z) * outer + x;
+}
+
+/* The largest of a joint's bins in b; i: the maximum's number in a. */
+static double largest(const struct npi_view *a, const struct npi_view *b, const void *pb, enum fit f, size_t i) {
+    const size_t joints = (size_t)a->d[3], cells = (size_t)(a->d[1] * a->d[2]), bins = (size_t)npi_view_count(b) / ((size_t)npi_view_count(a) / 3);
+    const size_t joint = i / 3 % joints, cell = i / 3 / joints % cells, batch = i / 3 / joints / cells;
+    double most = -INFINITY;
+    for (size_t k = 0; k < bins; k++) {
+        const size_t channel = joint * bins + k;
+        const double v = number_at(b, pb, f == VOLUME_FIRST ? (batch * joints * bins + channel) * cells + cell : (batch * cells + cell) * joints * bins + channel);
+        if (!(v <= most)) most = v;
+    }
+    return most;
 }
 
 static int find_output(const struct npi_trial *t, const struct np_tensor_info *name, const struct npi_view *a, int class_index, unsigned used) {
@@ -143,9 +164,11 @@ static int is_q8(const struct npi_trial *t) {
 /* Root mean square of the difference of two outputs, relative to the first; to `floor` where that is less. */
 static double difference(const struct npi_view *a, const void *pa, const struct npi_view *b, const void *pb, enum fit f, int class_index, double floor) {
     double diff = 0, size = 0;
-    const double least = floor * floor * (double)npi_view_count(a);
-    for (size_t e = 0; e < (size_t)npi_view_count(a); e++) {
-        const double p = number_at(a, pa, e), q = number_at(b, pb, index_in(a, b, f, class_index, e));
+    const size_t step = is_bins(a) ? 3 : 1;
+    const double least = floor * floor * (double)npi_view_count(a) / (double)step;
+    for (size_t e = 0; e < (size_t)npi_view_count(a); e += step) {
+        const double p = number_at(a, pa, e);
+        const double q = f == VOLUME_FIRST || f == VOLUME_LAST ? largest(a, b, pb, f, e) : number_at(b, pb, index_in(a, b, f, class_index, e));
         diff += (p - q) * (p - q);
         size += p * p;
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Softmax, LayerNorm and RMSNorm of floats along the last axis: a kernel over rows. Softmax along another axis: down the columns,
+/* Softmax, LayerNorm, RMSNorm and SoftBins of floats along the last axis: a kernel over rows. Softmax along another axis: down the columns,
  * many side by side, with the binary kernels (as heads do that take a softmax over 16 bins of 8400 boxes). */
 #include <math.h>
 #include <string.h>
@@ -67,6 +67,28 @@ int npi_bind_softmax_f32(struct npi_binder *b, const struct npi_node *n, struct 
     return 1;
 }
 
+static void run_bins(const struct npi_step *s, const struct npi_exec *e, int task, int worker) {
+    const struct params *const p = s->params;
+    const int64_t first = task * p->rows_per_task, m = p->outer - first < p->rows_per_task ? p->outer - first : p->rows_per_task;
+    p->k->bins((float *)e->ptr[p->y] + first * 3, (const float *)e->ptr[p->x] + first * p->n, (size_t)m, (size_t)p->n);
+}
+
+static int bind_bins(struct npi_binder *b, const struct npi_node *n, struct npi_step *s) {
+    const struct npi_view *const x = npi_bind_view(b, n->in[0]);
+    if (!npi_plain_f32(x) || x->data || npi_view_count(x) < 1) return 0;
+    struct params *const p = npi_arena_alloc(b->mem, sizeof *p);
+    if (!p) return npi_fail(b->err, NP_ENOMEM, "out of memory while planning");
+    *p = (struct params){ .k = &b->k->elem_f32, .x = n->in[0], .y = n->out[0], .n = n->a.bins.bins, .outer = npi_view_count(x) / n->a.bins.bins };
+    p->rows_per_task = p->n < ROWS_BLOCK ? ROWS_BLOCK / p->n : 1;
+    const int64_t tasks = (p->outer + p->rows_per_task - 1) / p->rows_per_task;
+    if (tasks > 1 << 30) return 0;
+    s->kernel = "soft_bins_f32";
+    s->run = run_bins;
+    s->n_tasks = (int)tasks;
+    s->params = p;
+    return 1;
+}
+
 struct norm {
     const struct npi_elem_f32 *k;
     int x, y, rms;
@@ -94,6 +116,7 @@ static const float *norm_param(struct npi_binder *b, const struct npi_node *n, i
 
 int npi_bind_norm_f32(struct npi_binder *b, const struct npi_node *n, struct npi_step *s) {
     const struct npi_view *const x = npi_bind_view(b, n->in[0]);
+    if (n->op == NPI_OP_SOFT_BINS) return bind_bins(b, n, s);
     if ((n->op != NPI_OP_LAYER_NORM && n->op != NPI_OP_RMS_NORM) || n->n_out != 1 || n->act.kind || x->data || npi_view_count(x) < 1) return 0;
     for (int i = 0; i < n->n_in; i++)
         if (n->in[i] >= 0 && !npi_plain_f32(npi_bind_view(b, n->in[i]))) return 0;

@@ -42,14 +42,16 @@ static void run(const struct npi_step *s, const struct npi_exec *x, int task, in
     npi_conv_f32_rows(c, (const float *)x->ptr[c->x] + group * cig, m0, m, rows, (float *)(void *)(scratch + p->copies_at));
     const struct npi_gemm_bf16_rows r = { .dst = tiles, .a = rows, .a_stride = (size_t)c->m_tile, .m = m, .taps = c->taps, .k = c->k, .parts = p->parts };
     p->g.rows(&r);
+    float *const tile_at = c->sink ? (float *)(void *)(scratch + c->tile_at) : (float *)x->ptr[c->y] + m0 * (size_t)c->co + col;
     const struct npi_gemm_bf16_job j = {
         .a = tiles, .m = m, .kt = p->kt, .parts = p->parts,
         .w = p->packed + ((size_t)group * p->group_bytes + npi_gemm_bf16_w_bytes(p->kt * NPI_BF16_K, n0, p->parts)) / sizeof *p->packed,
-        .bias = c->bias + col, .n = n, .c = (float *)x->ptr[c->y] + m0 * (size_t)c->co + col, .ldc = (size_t)c->co,
+        .bias = c->bias + col, .n = n, .c = tile_at, .ldc = (size_t)(c->sink ? c->tile_cols : c->co),
         .res = c->res < 0 ? NULL : (const float *)x->ptr[c->res] + m0 * (size_t)c->co + col, .ldres = (size_t)c->co,
         .res_before_act = c->res_before_act, .act = c->act
     };
     p->g.run(&j);
+    if (c->sink) c->sink->put(c->sink, x, tile_at, j.ldc, m0, m, (int)col, n, tile_at + (size_t)c->m_tile * j.ldc + NPI_TAIL / sizeof(float));
 }
 
 /* Tiles of A that stay in L2; runs of panels only where there are too few tiles for the threads, since each converts the rows anew. */
@@ -68,7 +70,10 @@ static void choose_grid(struct conv_bf16 *p) {
     const int64_t per_group = (int64_t)c->m_tiles * c->groups;
     int64_t blocks = per_group >= want ? 1 : (want + per_group - 1) / per_group;
     if (blocks > p->panels) blocks = p->panels;
+    if (c->sink && c->sink->piece && blocks < c->co / c->sink->piece) blocks = c->co / c->sink->piece;
     p->panels_per_task = (int)((p->panels + blocks - 1) / blocks);
+    while (c->sink && p->panels_per_task < p->panels && p->panels_per_task * NPI_BF16_COLS % c->sink->granule) p->panels_per_task++;
+    c->tile_cols = p->panels_per_task * NPI_BF16_COLS;
     c->n_blocks = (p->panels + p->panels_per_task - 1) / p->panels_per_task;
 }
 
@@ -99,6 +104,8 @@ int npi_conv_bf16_step(struct npi_binder *b, const struct npi_conv_f32 *from, st
     s->params = p;
     s->n_tasks = c->m_tiles * c->n_blocks * c->groups;
     s->scratch_bytes = p->tiles_at + npi_gemm_bf16_a_bytes(c->m_tile, k, p->parts);
+    c->tile_at = npi_align_up(s->scratch_bytes, NPI_ALIGN);
+    if (c->sink) s->scratch_bytes = c->tile_at + (size_t)c->m_tile * (size_t)c->tile_cols * sizeof(float) + NPI_TAIL + npi_sink_scratch(c->sink, c->m_tile, c->tile_cols);
     s->packed_in = c->bias_in ? 6 : 2;
     s->parts = p->parts;
     if (c->res >= 0 && !npi_bind_same_memory(b, c->res, c->x)) s->inplace_of = 3; /* the kernels allow res to be c */

@@ -142,14 +142,16 @@ static void run(const struct npi_step *s, const struct npi_exec *x, int task, in
     const size_t col = (size_t)(group * cog + blk->n0);
     const float *in = (const float *)x->ptr[c->x] + group * cig, **rows = npi_exec_scratch(x, worker);
     npi_conv_f32_rows(c, in, m0, m, rows, (float *)(void *)((char *)rows + npi_align_up((size_t)(c->taps * c->m_tile) * sizeof *rows, NPI_ALIGN)));
+    float *const tile_at = c->sink ? (float *)(void *)((char *)rows + c->tile_at) : (float *)x->ptr[c->y] + m0 * (size_t)c->co + col;
     const struct npi_gemm_f32_job j = {
         .a = rows, .a_stride = (size_t)c->m_tile, .m = m, .taps = c->taps, .k = c->k,
         .w = c->packed + (size_t)group * c->group_floats + blk->at, .bias = c->bias + col, .n = blk->n, .n_behind = cog - blk->n0 - blk->n,
-        .c = (float *)x->ptr[c->y] + m0 * (size_t)c->co + col, .ldc = (size_t)c->co,
+        .c = tile_at, .ldc = (size_t)(c->sink ? c->tile_cols : c->co),
         .res = c->res < 0 ? NULL : (const float *)x->ptr[c->res] + m0 * (size_t)c->co + col, .ldres = (size_t)c->co,
         .res_before_act = c->res_before_act, .act = c->act
     };
     c->gemm(&j);
+    if (c->sink) c->sink->put(c->sink, x, tile_at, j.ldc, m0, m, (int)col, blk->n, tile_at + (size_t)c->m_tile * j.ldc + NPI_TAIL / sizeof(float));
 }
 
 static void choose_rows(struct npi_conv_f32 *c) {
@@ -182,20 +184,24 @@ static void choose_grid(struct npi_conv_f32 *c, const struct npi_gemm_f32 *g, st
     c->m_tile = (int)npi_align_up((c->m + tiles - 1) / tiles, 8);
     c->m_tiles = (int)((c->m + (size_t)c->m_tile - 1) / (size_t)c->m_tile);
     const int64_t per_group = (int64_t)c->m_tiles * c->groups;
+    const int granule = c->sink ? c->sink->granule : 1;
     int blocks = per_group >= want ? 1 : (int)((want + per_group - 1) / per_group);
+    if (c->sink && c->sink->piece && blocks < cog / c->sink->piece) blocks = cog / c->sink->piece;
     if (blocks > panels) blocks = panels;
     c->n_blocks = 0;
+    c->tile_cols = 0;
     size_t at = 0;
     for (int n0 = 0, p = 0, i = 0; i < blocks; i++) { /* panels as evenly as they go */
         const int until = (int)((int64_t)panels * (i + 1) / blocks);
         struct npi_conv_f32_block k = { n0, 0, at };
-        for (; p < until; p++) {
+        for (; p < until || (p < panels && n0 % granule); p++) {
             const int width = g->panel(cog - n0);
             k.n += cog - n0 < width ? cog - n0 : width;
             at += window * (size_t)width;
             n0 += width;
         }
         if (k.n) block[c->n_blocks++] = k;
+        if (k.n > c->tile_cols) c->tile_cols = k.n;
     }
 }
 
@@ -209,6 +215,8 @@ int npi_conv_f32_step(struct npi_binder *b, struct npi_conv_f32 *c, struct npi_s
     const struct npi_gemm_f32 *g = &b->k->gemm_f32;
     const int cog = c->co / c->groups;
     choose_rows(c);
+    if (b->sink && (c->res >= 0 || c->groups != 1)) return 0;
+    c->sink = b->sink;
     if (npi_conv_bf16_takes(b, c)) return npi_conv_bf16_step(b, c, s);
     const size_t window = (size_t)c->taps * (size_t)c->k, cols = npi_gemm_f32_packed_cols(g, cog);
     size_t bytes;
@@ -234,6 +242,8 @@ int npi_conv_f32_step(struct npi_binder *b, struct npi_conv_f32 *c, struct npi_s
     s->scratch_bytes = npi_align_up((size_t)c->taps * (size_t)c->m_tile * sizeof(float *), NPI_ALIGN);
     if (c->rows == NPI_ROWS_RUNS && (c->win.pl > 0 || c->win.pr > 0)) s->scratch_bytes += (size_t)c->m_tile * window * sizeof(float);
     s->packed_in = c->bias_in ? 6 : 2;
+    c->tile_at = npi_align_up(s->scratch_bytes, NPI_ALIGN);
+    if (c->sink) s->scratch_bytes = c->tile_at + (size_t)c->m_tile * (size_t)c->tile_cols * sizeof(float) + NPI_TAIL + npi_sink_scratch(c->sink, c->m_tile, c->tile_cols);
     /* y over the residual: each element is read before it is written, but the late activations store a bare sum first */
     const int late = c->act.kind > NPI_KACT_SIGMOID && !c->res_before_act;
     if (c->res >= 0 && !late && !npi_bind_same_memory(b, c->res, c->x)) s->inplace_of = 3;

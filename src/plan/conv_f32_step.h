@@ -10,7 +10,7 @@
  * The packed weights are the same for all three: [kh][kw][ci] is the order of k. */
 #ifndef NPI_PLAN_CONV_F32_STEP_H
 #define NPI_PLAN_CONV_F32_STEP_H
-#include "plan/plan.h"
+#include "plan/sink.h"
 
 enum npi_conv_rows { NPI_ROWS_DENSE, NPI_ROWS_TAPS, NPI_ROWS_RUNS };
 
@@ -32,6 +32,7 @@ struct npi_conv_f32 {
     size_t group_floats;
     int m_tile, m_tiles, n_blocks;
     const struct npi_conv_f32_block *block; /* [n_blocks], the same for each group */
+    const struct npi_sink *sink; int tile_cols; size_t tile_at; /* NULL: none; columns of the widest block; where the tile lies in scratch, behind it what the sink needs */
 };
 
 /* Returns 1 (the step is filled in) or NP_ENOMEM. c lies in b->mem. */

@@ -22,6 +22,7 @@ struct params {
     int direct;                /* and x is as the kernel wants A: nothing to copy for a whole tile */
     int tiles_per_task, panels_per_task, m_tasks;
     const char **panel;        /* [n_panels] */
+    const struct npi_sink *sink; int tile_cols; size_t tile_at; /* NULL: none; where the tile [48][tile_cols] lies in scratch, behind it what the sink needs */
 };
 
 int npi_q8_takes(const struct npi_view *x, const struct npi_view *w, const struct npi_view *b, const struct npi_view *y, const struct npi_act *act, int64_t channels) {
@@ -133,14 +134,18 @@ static void run(const struct npi_step *s, const struct npi_exec *e, int task, in
         if (p->direct && rows == NPI_Q8_ROWS) from = (const char *)e->ptr[p->x_id] + (size_t)m0 * p->lda;
         else fill_tile(p, a, e->ptr[p->x_id], m0, rows);
         if (p->row_factor) npi_gemm_q8_row_sums(row, from, p->lda, rows, p->k, p->row_factor, p->zx_u8);
-        struct npi_gemm_q8_tile t = { .a = from, .lda = p->lda, .row = p->row_factor ? row : NULL, .rows = rows, .groups = p->groups, .ldy = (size_t)p->n, .out = p->out };
+        uint8_t *const y = p->sink ? (uint8_t *)a + p->tile_at : (uint8_t *)e->ptr[p->y_id] + (size_t)m0 * (size_t)p->n + (size_t)(first * p->g.nr);
+        struct npi_gemm_q8_tile t = { .a = from, .lda = p->lda, .row = p->row_factor ? row : NULL, .rows = rows, .groups = p->groups, .out = p->out,
+                                      .ldy = (size_t)(p->sink ? p->tile_cols : p->n) };
         for (int i = first; i < last; i++) {
             const int c0 = i * p->g.nr;
             t.panel = p->panel[i];
             t.nc = p->n - c0 < p->g.nr ? p->n - c0 : p->g.nr;
-            t.y = (uint8_t *)e->ptr[p->y_id] + (size_t)m0 * (size_t)p->n + (size_t)c0;
+            t.y = y + c0 - first * p->g.nr;
             p->g.tile(&t);
         }
+        const int n0 = first * p->g.nr, n = (last * p->g.nr < p->n ? last * p->g.nr : p->n) - n0;
+        if (p->sink) p->sink->put(p->sink, e, y, (size_t)p->tile_cols, (size_t)m0, rows, n0, n, y + NPI_Q8_ROWS * p->tile_cols + NPI_TAIL);
     }
 }
 
@@ -157,6 +162,8 @@ static void split(struct params *p) {
     if (blocks > p->n_panels) blocks = p->n_panels;
     if (blocks < 1) blocks = 1;
     p->panels_per_task = (int)((p->n_panels + blocks - 1) / blocks);
+    while (p->sink && p->panels_per_task < p->n_panels && p->panels_per_task * p->g.nr % p->sink->granule) p->panels_per_task++;
+    p->tile_cols = (int)npi_align_up((size_t)(p->panels_per_task * p->g.nr), 64);
 }
 
 /* Which table, and with it the shape of the A tile. `room` holds a panel of either. */
@@ -207,7 +214,7 @@ int npi_gemm_q8_step(struct npi_binder *b, const struct npi_gemm_q8_job *j, stru
     if (j->n < 1 || j->k < 1 || j->n > INT_MAX / 64 || j->k > INT_MAX / 64 || j->batch * j->oh * j->ow > INT_MAX || j->batch * j->oh * j->ow < 1) return 0;
     struct params *const p = npi_arena_alloc(b->mem, sizeof *p);
     if (!p) return npi_fail(b->err, NP_ENOMEM, "out of memory while planning");
-    *p = (struct params){ .out = npi_q8_out_of(j->act, j->y), .win = j->win, .x_id = j->x_id, .y_id = j->y_id, .x_u8 = j->x->dtype == NP_U8,
+    *p = (struct params){ .out = npi_q8_out_of(j->act, j->y), .win = j->win, .x_id = j->x_id, .y_id = j->y_id, .x_u8 = j->x->dtype == NP_U8, .sink = b->sink,
                           .zx = npi_q_zero(j->x, 0), .k = (int)j->k, .n = (int)j->n, .h = j->h, .wd = j->wd, .ci = j->ci, .oh = j->oh, .ow = j->ow, .rows = j->batch * j->oh * j->ow };
     p->zx_u8 = p->x_u8 ? p->zx : p->zx + 128;
     const struct npi_window *const w = &p->win;
@@ -219,8 +226,9 @@ int npi_gemm_q8_step(struct npi_binder *b, const struct npi_gemm_q8_job *j, stru
     s->run = run;
     s->n_tasks = p->m_tasks * ((p->n_panels + p->panels_per_task - 1) / p->panels_per_task);
     s->params = p;
-    s->packed_in = 6;
     s->scratch_bytes = tile_bytes(p->lda) + NPI_Q8_ROWS * sizeof(int32_t);
+    p->tile_at = npi_align_up(s->scratch_bytes, NPI_ALIGN);
+    if (p->sink) s->scratch_bytes = p->tile_at + (size_t)(NPI_Q8_ROWS * p->tile_cols) + NPI_TAIL + npi_sink_scratch(p->sink, NPI_Q8_ROWS, p->tile_cols);
     s->macs = p->rows * j->n * j->k;
     s->packed_in = 1u << 1 | 1u << 2;
     return 1;

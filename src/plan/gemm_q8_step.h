@@ -7,7 +7,7 @@
  * Copying windows costs about 1/n of the products and makes padding, odd channel counts and types the business of one place. */
 #ifndef NPI_PLAN_GEMM_Q8_STEP_H
 #define NPI_PLAN_GEMM_Q8_STEP_H
-#include "plan/plan.h"
+#include "plan/sink.h"
 
 struct npi_gemm_q8_job {
     const struct npi_view *x, *w, *b, *y; /* b may be NULL; w [n][k] in memory */

@@ -2,6 +2,7 @@
 /* Graph to plan: bind a step for each node, let Reshape and in-place steps share memory, lay the rest out in one arena. */
 #include "plan/plan.h"
 #include "plan/arena.h"
+#include "plan/chain.h"
 #include "plan/choose.h"
 
 #include <stdlib.h>
@@ -26,6 +27,26 @@ static int64_t node_macs(const struct npi_graph *g, const struct npi_node *n) {
     default: return 0;
     }
 }
+
+/* A chain, at the node it ends with. */
+struct chained { int n; struct npi_step step; };
+
+/* Binds the chains; inner: nodes that one of them does before its end. */
+static int bind_chains(struct npi_binder *b, const int *only_user, struct chained *at, char *inner) {
+    for (int i = 0; i < b->g->n_nodes; i++) {
+        int node[NPI_CHAIN_MAX], n;
+        struct npi_step s;
+        const int r = b->g->node[i].dead || inner[i] ? 0 : npi_chain_bind(b, i, only_user, node, &n, &s);
+        if (r < 0) return r;
+        if (!r) continue;
+        at[node[n - 1]] = (struct chained){ n, s };
+        for (int k = 0; k + 1 < n; k++) inner[node[k]] = 1;
+    }
+    return 0;
+}
+
+/* The nodes of a step: 0 … n_also, the last is the one it is named after. */
+static const struct npi_node *step_node(const struct npi_graph *g, const struct npi_step *s, int i) { return &g->node[i < s->n_also ? s->also[i] : s->node]; }
 
 /* May out 0 of this step take the memory of input i? Only when that memory dies here and is not a constant. */
 static void try_inplace(const struct npi_graph *g, const struct npi_node *n, const struct npi_step *s, int *root, const int *last_use, const char *is_const, int step) {
@@ -63,10 +84,10 @@ static int count_readers(const struct npi_graph *g, const int *n_users, struct n
 }
 
 /* The step has packed what it reads. */
-static void spend(const struct npi_graph *g, const struct npi_node *n, const struct npi_step *s, const struct readers *r, const struct npi_plan_opts *o) {
+static void spend(const struct npi_graph *g, const struct npi_node *n, unsigned packed, const struct readers *r, const struct npi_plan_opts *o) {
     for (int i = 0; i < n->n_in && i < 32; i++) {
         const struct npi_view *const v = n->in[i] >= 0 ? &g->tensor[n->in[i]].v : NULL;
-        if (v && v->data && s->packed_in >> i & 1 && --r->left[r->first[n->in[i]]] == 0) o->spent(o->opaque, v->data, npi_view_bytes(v));
+        if (v && v->data && packed >> i & 1 && --r->left[r->first[n->in[i]]] == 0) o->spent(o->opaque, v->data, npi_view_bytes(v));
     }
 }
 
@@ -83,10 +104,12 @@ int npi_plan_make(struct npi_plan *out, const struct npi_graph *g, const struct 
     int *last_use = npi_arena_array(&tmp, int, nt);
     char *is_const = npi_arena_array(&tmp, char, nt);
     struct npi_life *life = npi_arena_array(&tmp, struct npi_life, nt);
+    struct chained *chain = npi_arena_array(&tmp, struct chained, g->n_nodes + 1);
+    char *inner = npi_arena_array(&tmp, char, g->n_nodes + 1);
     p.offset = npi_arena_array(mem, int64_t, nt);
     p.root = npi_arena_array(mem, int, nt);
     p.step = npi_arena_array(mem, struct npi_step, g->n_nodes + 1);
-    if (!last_use || !is_const || !life || !p.offset || !p.root || !p.step || npi_graph_index(g, &tmp, &ix) < 0 || count_readers(g, ix.n_users, &tmp, &readers) < 0) goto done;
+    if (!last_use || !is_const || !life || !chain || !inner || !p.offset || !p.root || !p.step || npi_graph_index(g, &tmp, &ix) < 0 || count_readers(g, ix.n_users, &tmp, &readers) < 0) goto done;
     for (int t = 0; t < g->n_tensors; t++) {
         p.root[t] = t;
         p.offset[t] = -1;
@@ -95,29 +118,39 @@ int npi_plan_make(struct npi_plan *out, const struct npi_graph *g, const struct 
     }
     struct npi_binder b = { .g = g, .k = k, .mem = mem, .n_users = ix.n_users, .err = err };
 
+    if (!o->reference_only && (r = bind_chains(&b, ix.only_user, chain, inner)) < 0) goto done;
+    r = NP_ENOMEM;
     /* 1. Steps; Reshape becomes shared memory. Steps are numbered as they are made, nodes that vanish have none. */
     for (int i = 0; i < g->n_nodes; i++) {
         const struct npi_node *n = &g->node[i];
+        if (inner[i]) continue;
         const struct npi_op_def *d = npi_op_def(n->op);
         if (d && d->flags & NPI_OPF_ALIAS && n->n_out == 1 && !is_const[n->in[0]]) {
             p.root[n->out[0]] = root_of(p.root, n->in[0]);
             continue;
         }
         struct npi_step *s = &p.step[p.n_steps];
-        if ((r = npi_choose(&b, n, o->reference_only, s)) < 0) goto done;
-        if (o->spent) spend(g, n, s, &readers, o);
+        if (chain[i].n) *s = chain[i].step;
+        else if ((r = npi_choose(&b, n, o->reference_only, s)) < 0) goto done;
         r = NP_ENOMEM;
         s->node = i;
-        s->macs = node_macs(g, n);
+        s->macs = 0;
+        for (int j = 0; j <= s->n_also; j++) {
+            const struct npi_node *const q = step_node(g, s, j);
+            s->macs += node_macs(g, q);
+            if (o->spent) spend(g, q, j < s->n_also ? ~0u : s->packed_in, &readers, o);
+        }
         p.macs += s->macs;
         if (s->scratch_bytes > p.scratch_bytes) p.scratch_bytes = s->scratch_bytes;
         p.n_steps++;
     }
     /* 2. Last use of each block of memory, in steps; graph outputs live on. */
     for (int s = 0; s < p.n_steps; s++) {
-        const struct npi_node *n = &g->node[p.step[s].node];
-        for (int i = 0; i < n->n_in; i++)
-            if (n->in[i] >= 0) last_use[root_of(p.root, n->in[i])] = s;
+        for (int j = 0; j <= p.step[s].n_also; j++) {
+            const struct npi_node *n = step_node(g, &p.step[s], j);
+            for (int i = 0; i < n->n_in; i++)
+                if (n->in[i] >= 0) last_use[root_of(p.root, n->in[i])] = s;
+        }
     }
     for (int i = 0; i < g->n_outputs; i++) last_use[root_of(p.root, g->output[i])] = p.n_steps;
     /* 3. In-place steps, in order: a block that is taken over lives as long as its new content. */

@@ -29,7 +29,8 @@ struct npi_step {
     int n_tasks;               /* at least 1; enough to share among threads, each at least some ten microseconds */
     const void *params;        /* of the binder, in the model arena; read-only while running */
     size_t scratch_bytes;      /* a worker */
-    int node;                  /* index in graph */
+    int node;                  /* index in graph; of the last one when there are several */
+    const int *also; int n_also; /* earlier nodes that this step does as well (plan/chain.c): their constants are packed, what they make has no memory */
     int64_t macs;              /* 0 when not a product */
     int parts;                 /* of a float product: bf16 parts that its operands are split into; 0: f32 */
     /* set by a binder that can work in place: output 0 takes the memory of input `inplace_of` if that one dies here; -1 none */
@@ -38,6 +39,7 @@ struct npi_step {
     unsigned packed_in;
 };
 
+struct npi_sink;
 /* What a binder gets. */
 struct npi_binder {
     const struct npi_graph *g;
@@ -45,6 +47,7 @@ struct npi_binder {
     struct npi_arena *mem;     /* model arena: packed weights, params */
     const int *n_users;        /* [n_tensors] */
     struct np_error *err;
+    const struct npi_sink *sink; /* plan/sink.h; NULL: the node's output is stored */
 };
 /* 1: bound, step filled in (zeroed before the call; inplace_of = -1). 0: not mine. Negative: error. */
 typedef int (*npi_bind_fn)(struct npi_binder *b, const struct npi_node *n, struct npi_step *s);

@@ -87,6 +87,27 @@ static void softmax(struct ck *c, void (*fn)(float *, const float *, size_t, siz
     }
 }
 
+static void bins(struct ck *c, void (*fn)(float *, const float *, size_t, size_t), void (*ref)(float *, const float *, size_t, size_t)) {
+    for (int i = 1; i < 80; i++) {
+        const size_t rows = (size_t)ck_range(c, 1, 3), n = (size_t)(i < 60 ? i : ck_range(c, 60, 1000));
+        ck_case(c, "rows=%zu n=%zu", rows, n);
+        float *x = ck_in(c, rows * n * 4, 4), *got = ck_out(c, rows * 12, 4), *want = ck_out(c, rows * 12, 4), *tol = ck_out(c, rows * 12, 4);
+        for (size_t k = 0; k < rows * n; k++) x[k] = (i % 3 ? 4 : 80) * ck_randf(c);
+        if (i % 7 == 0 && n > 1) x[0] = -INFINITY;
+        if (i % 11 == 0) x[n / 2] = NAN;
+        ref(want, x, rows, n);
+        fn(got, x, rows, n);
+        if (i % 11 == 0) { /* the maximum may be any then */
+            if (!isnan(got[1]) || !isnan(got[2])) ck_fail(c, "a NaN is lost");
+            got[0] = want[0];
+            memcpy(got + 1, want + 1, 2 * sizeof *got);
+        }
+        /* All terms are positive: e^x 1.2 ulp, and each lane adds n / 8 of them; relative to the sum. */
+        for (size_t k = 0; k < rows * 3; k++) tol[k] = k % 3 ? want[k] * (4 + (float)n / 8) * FLT_EPSILON : 0;
+        ck_near_f32(c, got, want, rows * 3, tol, FLT_MIN);
+    }
+}
+
 typedef void (*layer_norm_fn)(float *, const float *, size_t, size_t, const float *, const float *, float, int);
 static void layer_norm(struct ck *c, layer_norm_fn fn, layer_norm_fn ref) {
     for (int i = 1; i < 80; i++) {
@@ -124,6 +145,7 @@ static void check(struct ck *c) {
     for (int i = 0; i < NPI_MAP_COUNT; i++)
         if (ck_fn(c, map_names[i], k->map[i], ref->map[i])) map(c, i, k->map[i], ref->map[i]);
     if (ck_fn(c, "softmax", k->softmax, ref->softmax)) softmax(c, k->softmax, ref->softmax);
+    if (ck_fn(c, "bins", k->bins, ref->bins)) bins(c, k->bins, ref->bins);
     if (ck_fn(c, "layer_norm", k->layer_norm, ref->layer_norm)) layer_norm(c, k->layer_norm, ref->layer_norm);
 }
 
@@ -135,12 +157,15 @@ static void call_gelu(void *p) { const struct job *j = p; j->k->map[NPI_MAP_GELU
 static void call_tanh(void *p) { const struct job *j = p; j->k->map[NPI_MAP_TANH](j->y, j->x, j->n, 0, 0); }
 static void call_softmax(void *p) { const struct job *j = p; j->k->softmax(j->y, j->x, j->n / 64, 64); }
 
+static void call_bins(void *p) { const struct job *j = p; j->k->bins(j->y, j->x, j->n / 32, 32); }
+
 static void bench(struct ck *c) {
     struct job j = { .k = &c->k->elem_f32, .n = 8192 };
     const struct { const char *name; ck_any_fn fn; void (*call)(void *); } rows[] = {
         { "add_vv", (ck_any_fn)j.k->bin[NPI_BIN_ADD].vv, call_add },   { "mul_vc", (ck_any_fn)j.k->bin[NPI_BIN_MUL].vc, call_mul_c },
         { "silu", (ck_any_fn)j.k->map[NPI_MAP_SILU], call_silu },     { "gelu", (ck_any_fn)j.k->map[NPI_MAP_GELU], call_gelu },
         { "tanh", (ck_any_fn)j.k->map[NPI_MAP_TANH], call_tanh },     { "softmax64", (ck_any_fn)j.k->softmax, call_softmax },
+        { "bins32", (ck_any_fn)j.k->bins, call_bins },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (!ck_bench_fn(c, rows[i].fn)) continue;

@@ -93,21 +93,43 @@ static void test_heatmap(void **state) {
 /* Soft-argmax: joint 0 (pelvis, root) has all its mass in voxel (x 8, y 16, bin 16); joint 1 has e^0 : e^ln3 = 1/4 : 3/4 in two voxels. */
 static void test_soft_argmax(void **state) {
     enum { J = 18, D = 32, G = 32 };
-    for (int layout = 0; layout < 3; layout++) {
+    static float volume[J * D * G * G];
+    for (int layout = 0; layout < 4; layout++) {
         struct outs o = { 0 };
-        float *v = layout == 0 ? out_add(&o, 4, 1, J * D, G, G) : layout == 1 ? out_add(&o, 4, 1, G, G, J * D) : NULL;
+        struct npi_card card = *npi_card_builtin("convnextpose_xs");
+        float *v = layout == 0 ? out_add(&o, 4, 1, J * D, G, G) : layout == 1 ? out_add(&o, 4, 1, G, G, J * D) : NULL, *bins = NULL;
         if (layout == 2) { /* [1][J][D][h][w] */
             v = out_add(&o, 4, 1, J * D, G, G);
             o.v[0].rank = 5;
             o.v[0].d[1] = J; o.v[0].d[2] = D; o.v[0].d[3] = G; o.v[0].d[4] = G;
         }
-        struct npi_decoder *d = open_card(npi_card_builtin("convnextpose_xs"), &o, 256, 256);
+        if (layout == 3) { /* [1][h][w][J][3]: what SoftBins leaves of the volume */
+            v = volume;
+            bins = out_add(&o, 4, 1, G, G, J * 3);
+            o.v[0].rank = 5;
+            o.v[0].d[3] = J; o.v[0].d[4] = 3;
+            card.dec.depth_bins = D;
+        }
+        struct npi_decoder *d = open_card(&card, &o, 256, 256);
+        int last;
+        assert_int_equal(npi_decoder_bins(d, 0, &last), layout == 3 ? 0 : D);
+        assert_int_equal(last, layout == 1);
         /* logits far from 0, as real nets give them: 400 + x must not overflow */
         for (int i = 0; i < J * D * G * G; i++) v[i] = 300;
 #define AT(j, x, y, z) v[layout == 1 ? ((y) * G + (x)) * J * D + (j) * D + (z) : (((j) * D + (z)) * G + (y)) * G + (x)]
         AT(0, 8, 16, 16) = 400;
         AT(1, 4, 10, 8) = 400;
         AT(1, 24, 20, 24) = 400 + logf(3);
+        for (int c = 0; layout == 3 && c < G * G * J; c++) {
+            const int j = c % J, x = c / J % G, y = c / J / G;
+            float *const b = bins + 3 * c, top = -INFINITY;
+            for (int z = 0; z < D; z++) top = fmaxf(top, AT(j, x, y, z));
+            b[0] = top;
+            for (int z = 0; z < D; z++) {
+                b[1] += expf(AT(j, x, y, z) - top);
+                b[2] += (float)z * expf(AT(j, x, y, z) - top);
+            }
+        }
         npi_decode_pose(d, o.data, 0, &p);
         assert_int_equal(p.n, J);
         assert_int_equal(p.z_metres, 1);

@@ -102,7 +102,7 @@ static int run_trial(struct trial *t, double tol) {
     }
     struct npi_step ref;
     struct npi_kernels k;
-    struct npi_binder b = { &t->g, &k, &t->mem, users, &err };
+    struct npi_binder b = { .g = &t->g, .k = &k, .mem = &t->mem, .n_users = users, .err = &err };
     npi_kernels_init(&k, 0);
     assert_int_equal(npi_choose(&b, &t->g.node[0], 1, &ref), 1);
     void *want = run_step(&ref, &t->g, ptr, y);

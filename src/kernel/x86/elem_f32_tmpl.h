@@ -133,6 +133,32 @@ static void softmax(float *y, const float *x, size_t rows, size_t n) {
     }
 }
 
+/* The lanes behind the end are -inf: e is 0 there. */
+static void bins(float *y, const float *x, size_t rows, size_t n) {
+    static const float lane[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+    const size_t whole = n / VL * VL;
+    for (; rows--; x += n, y += 3) {
+        const V rest = part(x + whole, n - whole, -INFINITY);
+        V top = rest, sum = K(0), sum_i = sum, at = VN(load)(lane);
+        for (size_t i = 0; i < whole; i += VL) top = VN(max)(top, VN(load)(x + i));
+        const V t = K(HMAX(top));
+        for (size_t i = 0; i < whole; i += VL) {
+            const V e = VN(exp)(VN(sub)(VN(load)(x + i), t));
+            sum = VN(add)(sum, e);
+            sum_i = VN(fma)(at, e, sum_i);
+            at = VN(add)(at, K(VL));
+        }
+        if (whole < n) {
+            const V e = VN(exp)(VN(sub)(rest, t));
+            sum = VN(add)(sum, e);
+            sum_i = VN(fma)(at, e, sum_i);
+        }
+        y[0] = HMAX(top);
+        y[1] = HSUM(sum);
+        y[2] = HSUM(sum_i);
+    }
+}
+
 static void layer_norm(float *y, const float *x, size_t rows, size_t n, const float *scale, const float *bias, float eps, int rms) {
     const size_t whole = n / VL * VL;
     for (; rows--; x += n, y += n) {
@@ -169,5 +195,6 @@ static const struct npi_elem_f32 table = {
     NPI_MAP_F32_LIST(ROW)
 #undef ROW
     .softmax = softmax,
+    .bins = bins,
     .layer_norm = layer_norm,
 };
