@@ -38,7 +38,7 @@ struct np_knobs {
     int max_persons;
     int pose_budget;         /* people whose pose is inferred on one pose frame at most, the least important take turns; 0: all */
     int draw_every;          /* pictures are drawn for every k-th result, from 1 */
-    int variant;             /* index of the pose net in use, 0: the one that was asked for, above: smaller ones */
+    int variant;             /* index of the pose net in use, 0: the one that was asked for, above: cheaper ones */
 };
 
 #define NP_MAX_SUGGESTIONS 4

@@ -173,7 +173,7 @@ int np_open(struct np_context **out, const struct np_settings *s, struct np_erro
     struct npi_pipe_params pp = {
         .det = c->tuner.det, .pose = c->tuner.pose, .set = i->set, .cpu = cpu, .threads = i->threads, .mode = s->mode,
         .persons_room = c->tuner.persons_room, .bbox_thr = i->bbox_thr, .nms_thr = i->nms_thr,
-        .keep_frames = s->keep_frames, .log = c->log, .strike = s->strict ? &c->tuner.strike : NULL, .nets = { npi_tuner_open_net, &c->tuner } };
+        .keep_frames = s->keep_frames, .log = c->log, .strike = s->strict ? &c->tuner.strike : NULL, .nets = { npi_tuner_open_net, npi_tuner_net_name, &c->tuner } };
     if ((r = npi_tuner_smooth(&c->tuner, err)) < 0) goto fail;
     npi_tuner_tuning(&c->tuner, &pp.tuning);
     c->pipe_params = pp;

@@ -83,6 +83,33 @@ static void look_at_hardware(struct npi_tuner *t) {
     npi_log(&t->s.logger, NP_LOG_INFO, "hardware: %s: %s", np_hardware_category_name(t->hw.category), t->hw.reason);
 }
 
+/* What the controller may change to: the net's quantized sibling, then the next smaller net of its family, its sibling, and so on. Who said in what precision
+ * products are to be computed gets no sibling. Costs until they are measured: MoveNet fp32 to int8 .79, ConvNeXtPose-S .74, XS .76 (AVX2, docs/benchmarks.md);
+ * BlazePose full to lite .45, ConvNeXtPose S to XS .47. */
+static void list_variants(struct npi_tuner *t, const struct npi_net *pose) {
+    const char *const p = t->s.precision;
+    const int any_precision = !p || !*p || !strcmp(p, "auto") || !strcmp(p, "int8");
+    const char *path = pose->path;
+    double cost = 1;
+    snprintf(t->variant[0], sizeof t->variant[0], "%s", pose->card.id);
+    t->variant_cost[0] = 1;
+    t->n_variants = 1;
+    for (const char *id = pose->card.id; id; cost *= .5, path = NULL) {
+        const int at = t->n_variants;
+        if (any_precision && at < NPI_TUNE_MAX_VARIANTS && npi_net_quantized(id, path, t->s.models_dir, t->variant[at], sizeof t->variant[at]))
+            t->variant_cost[t->n_variants++] = cost * .75;
+        id = npi_smaller_net(id);
+        if (!id || t->n_variants == NPI_TUNE_MAX_VARIANTS || !npi_net_there(id, t->s.models_dir)) return;
+        snprintf(t->variant[t->n_variants], sizeof t->variant[0], "%s", id);
+        t->variant_cost[t->n_variants++] = cost * .5;
+    }
+}
+
+const char *npi_tuner_net_name(void *tuner, int variant) {
+    const struct npi_tuner *const t = tuner;
+    return variant >= 0 && variant < t->n_variants ? t->variant[variant] : NULL;
+}
+
 void npi_tuner_nets(struct npi_tuner *t, const struct npi_net *det, const struct npi_net *pose) {
     t->det = det;
     t->pose = pose;
@@ -91,12 +118,7 @@ void npi_tuner_nets(struct npi_tuner *t, const struct npi_net *det, const struct
     t->persons_room = (int)(v->hi > v->start ? v->hi : v->start);
     if (t->s.mode == NP_MODE_LIVE && t->persons_room < LIVE_PERSONS) t->persons_room = LIVE_PERSONS;
     t->threads_room = npi_preset_int(&t->preset, NPI_KEY_THREADS);
-    if (!pose) return;
-    snprintf(t->variant_id[0], sizeof t->variant_id[0], "%s", pose->card.id);
-    t->n_variants = 1;
-    const char *id = npi_smaller_net(pose->card.id);
-    for (; id && t->n_variants < NPI_TUNE_MAX_VARIANTS && npi_net_there(id, t->s.models_dir); id = npi_smaller_net(id))
-        snprintf(t->variant_id[t->n_variants++], sizeof t->variant_id[0], "%s", id);
+    if (pose) list_variants(t, pose);
 }
 
 void npi_tuner_wish(const struct npi_tuner *t, struct npi_wish *out) {
@@ -116,7 +138,7 @@ int npi_tuner_open_net(void *tuner, int side, int variant, struct npi_net *out, 
     npi_tuner_wish(t, &w);
     pthread_mutex_unlock(&t->lock);
     if (side) return npi_net_open_on(out, s->detector ? s->detector : NPI_DEFAULT_DETECTOR, s->models_dir, s->isa, side, 1, &w, &s->logger, err);
-    return npi_net_open_on(out, t->variant_id[variant], s->models_dir, s->isa, 0, 0, &w, &s->logger, err);
+    return npi_net_open_on(out, t->variant[variant], s->models_dir, s->isa, 0, 0, &w, &s->logger, err);
 }
 
 /* --- values in force --- */
@@ -154,8 +176,7 @@ void npi_tuner_tuning(const struct npi_tuner *t, struct npi_tuning *out) {
     for (size_t i = 0; resizes && i < sizeof sides / sizeof *sides; i++) c->sizes[c->n_sizes++] = sides[i];
     if (!c->n_sizes) c->detector_size = (struct npi_range){ c->start.detector_size, c->start.detector_size };
     c->n_variants = t->n_variants > 0 ? t->n_variants : 1;
-    /* BlazePose full to lite .45, ConvNeXtPose S to XS .47: near enough until they are measured */
-    for (int i = 0; i < NPI_TUNE_MAX_VARIANTS; i++) c->variant_cost[i] = i ? c->variant_cost[i - 1] * .5 : 1;
+    memcpy(c->variant_cost, t->variant_cost, sizeof c->variant_cost);
     if (c->max_persons.hi > t->persons_room) c->max_persons.hi = t->persons_room;
     if (c->max_persons.lo > t->persons_room) c->max_persons.lo = t->persons_room;
     if (c->start.max_persons > t->persons_room) c->start.max_persons = t->persons_room;

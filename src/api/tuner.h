@@ -16,7 +16,8 @@ struct npi_tuner {
     struct np_hardware hw;
     struct npi_preset preset;        /* resolved */
     const struct npi_net *det, *pose; /* of the context, NULL: none */
-    char variant_id[NPI_TUNE_MAX_VARIANTS][48]; int n_variants; /* pose nets, [0] the one asked for */
+    /* Pose nets, [0] the one asked for: ids, or files of quantized siblings; what each costs beside [0] */
+    char variant[NPI_TUNE_MAX_VARIANTS][512]; double variant_cost[NPI_TUNE_MAX_VARIANTS]; int n_variants;
     int persons_room, threads_room;  /* that memory is made for */
     struct npi_smooth_spec smooth; int has_smooth; /* in force; its kind zero-lag is for good: the caller looks ahead, or does not */
 };
@@ -32,6 +33,7 @@ int npi_tuner_smooth(struct npi_tuner *t, struct np_error *err);
 void npi_tuner_tuning(const struct npi_tuner *t, struct npi_tuning *out);
 /* For npi_pipe_params.nets. */
 int npi_tuner_open_net(void *tuner, int side, int variant, struct npi_net *out, struct np_error *err);
+const char *npi_tuner_net_name(void *tuner, int variant); /* as for --model; NULL: there is none */
 /* np_context_adjust. */
 int npi_tuner_adjust(struct npi_tuner *t, struct npi_pipe *p, const char *name, const char *value, struct np_error *err);
 #endif

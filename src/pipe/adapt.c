@@ -245,5 +245,5 @@ void npi_adapt_judge(struct npi_pipe *p, int failed, const char *why) {
         npi_adapt_turn(p, &k);
     }
     pthread_mutex_unlock(&p->lock);
-    if (next) npi_log(&p->p.log, NP_LOG_ERROR, "pose: %d failures in a row (%s): on to smaller net %d", FAILURES, why, next);
+    if (next) npi_log(&p->p.log, NP_LOG_ERROR, "pose: %d failures in a row (%s): on to smaller net %d, %s", FAILURES, why, next, p->p.nets.name ? p->p.nets.name(p->p.nets.opaque, next) : "?");
 }

@@ -315,6 +315,19 @@ int npi_net_there(const char *id, const char *dirs) {
     return c && (find_in_dirs(path, sizeof path, c, dirs) || npi_weights_of(c));
 }
 
+int npi_net_quantized(const char *id, const char *path, const char *dirs, char *out, size_t size) {
+    static const char *const suffix[] = { ".onnx", ".tflite" };
+    const struct npi_card *const c = npi_card_builtin(id);
+    char found[512];
+    if ((size_t)snprintf(out, size, "%s_int8", id) < size && npi_net_there(out, dirs)) return 1;
+    if (!path && c && find_in_dirs(found, sizeof found, c, dirs)) path = found;
+    const char *const dot = path ? strrchr(path, '.') : NULL;
+    if (!dot || strchr(dot, '/')) return 0;
+    for (size_t i = 0; i < sizeof suffix / sizeof *suffix; i++)
+        if ((size_t)snprintf(out, size, "%.*s_int8%s", (int)(dot - path), path, suffix[i]) < size && exists(out)) return 1;
+    return 0;
+}
+
 size_t npi_net_weights(const struct npi_net *n) {
     size_t bytes = 0;
     for (int i = 0; i < NPI_LINEUP_MAX; i++) {

@@ -39,6 +39,9 @@ int npi_net_open_on(struct npi_net *out, const char *name, const char *dirs, con
 void npi_net_close(struct npi_net *n);
 /* 1: the file of the built-in card `id` lies in one of `dirs`. */
 int npi_net_there(const char *id, const char *dirs);
+/* The quantized sibling of a net: the built-in card ID_int8 whose file is there, or STEM_int8.onnx / .tflite beside the net's own file (as docs/quantize.md
+ * calls them). 1: its name is in out, as npi_net_open takes it. path: of the net's file; NULL: where one of `dirs` has it. */
+int npi_net_quantized(const char *id, const char *path, const char *dirs, char *out, size_t size);
 /* Weights of our own engine, packed; 0: another runtime has them. */
 size_t npi_net_weights(const struct npi_net *n);
 /* Of models.c, for choose.c: the card from the tensors; the face of an engine; a size of which the longer side is `side`, in proportion. */

@@ -177,9 +177,9 @@ void npi_pipe_stats(struct npi_pipe *p, struct np_stats *out) {
     pthread_mutex_unlock(&p->lock);
     backend_of(i_det ? &p->adapt.det[i_det] : p->p.det, out->backend_detector, &out->n_switches);
     backend_of(i_pose ? &p->adapt.pose[i_pose] : p->p.pose, out->backend_pose, &out->n_switches);
-    const char *const id = p->p.pose ? p->p.pose->card.id : NULL;
-    const struct npi_advice_params a = { .mode = p->p.mode, .adapting = t.adapt, .c = &t.c, .processors = p->meter.probe.n_cpus,
-                                         .draws = out->stage[NP_STAGE_DRAW].runs > 0, .variant_id = { id, id ? npi_smaller_net(id) : NULL } };
+    struct npi_advice_params a = { .mode = p->p.mode, .adapting = t.adapt, .c = &t.c, .processors = p->meter.probe.n_cpus,
+                                         .draws = out->stage[NP_STAGE_DRAW].runs > 0 };
+    for (int i = 0; i < NPI_TUNE_MAX_VARIANTS && p->p.nets.name; i++) a.variant_id[i] = p->p.nets.name(p->p.nets.opaque, i);
     npi_advise(out, &a);
 }
 

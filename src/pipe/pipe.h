@@ -25,8 +25,13 @@
  * reach it (npi_context_set_fault, api/hooks.h). */
 struct npi_fault_hook { int (*fail)(void *opaque, int stage); void *opaque; };
 
-/* Opens, while the pipe runs, the detector with another input side (side > 0) or a smaller pose net (variant > 0). Called on a thread of its own. */
-struct npi_net_source { int (*open)(void *opaque, int side, int variant, struct npi_net *out, struct np_error *err); void *opaque; };
+/* open: while the pipe runs, the detector with another input side (side > 0) or a cheaper pose net (variant > 0). Called on a thread of its own.
+ * name: of a pose net, as for --model; NULL: there is none. Any thread. */
+struct npi_net_source {
+    int (*open)(void *opaque, int side, int variant, struct npi_net *out, struct np_error *err);
+    const char *(*name)(void *opaque, int variant);
+    void *opaque;
+};
 
 /* What can change while running: from a preset and what was asked for. */
 struct npi_tuning {

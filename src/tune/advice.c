@@ -13,7 +13,7 @@
 const char *npi_smaller_net(const char *id) {
     static const char *const families[][5] = {
         { "convnextpose_l", "convnextpose_m", "convnextpose_s", "convnextpose_xs" }, { "blazepose_heavy", "blazepose_full", "blazepose_lite" },
-        { "movenet_thunder", "movenet_lightning", "movenet_lightning_int8" } };
+        { "movenet_thunder", "movenet_lightning" } };
     for (size_t f = 0; id && f < sizeof families / sizeof *families; f++)
         for (int i = 0; i < 4 && families[f][i]; i++)
             if (!strcmp(families[f][i], id)) return families[f][i + 1];
@@ -111,7 +111,7 @@ static void advise_pose(struct advising *a) {
                                    flag, fps_with(a, gain));
     }
     const int v = now->variant;
-    if (open_to_people(a, &c->variant) && v + 1 < c->n_variants && v + 1 < NPI_TUNE_MAX_VARIANTS && a->p->variant_id[v + 1]) {
+    if (open_to_people(a, &c->variant) && v + 1 < c->n_variants && v + 1 < NPI_TUNE_MAX_VARIANTS && a->p->variant_id[v + 1] && strlen(a->p->variant_id[v + 1]) <= 38) { /* a long path is no line of advice */
         struct np_knobs k = *now;
         k.variant++;
         const double gain = gain_of(a, &k);

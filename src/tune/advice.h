@@ -17,6 +17,6 @@ struct npi_advice_params {
 /* Fills s->bottleneck and s->suggestion[] from the rest of s. `bottleneck`: the stage that takes most of the time of what limits the rate; -1 when
  * every frame of a live source is handled (nothing to gain), -2 while less than a second or three frames were seen. */
 void npi_advise(struct np_stats *s, const struct npi_advice_params *p);
-/* The next smaller pose net of the family ("convnextpose_s" -> "convnextpose_xs"); NULL: there is none. */
+/* The next smaller pose net of the family ("convnextpose_s" -> "convnextpose_xs"); NULL: there is none. Quantized siblings are found by npi_net_quantized. */
 const char *npi_smaller_net(const char *id);
 #endif

@@ -89,6 +89,62 @@ static void on_to_a_smaller_net(void) {
     np_close(&c);
 }
 
+/* Live mode, MoveNet in fp32 under a name of its own, its int8 twin beside it, and a rate that no machine holds while all else is pinned: the controller goes
+ * over to the twin, and joints go on coming. And it allocates nothing then: from the first second on all that may be asked for is there. */
+static void on_to_the_quantized_net(int asked_fp32) {
+    char dir[] = "/tmp/npi_fault_XXXXXX", net[64], twin[64], from[5000], at[4096];
+    struct np_settings s;
+    struct np_stats st;
+    const struct np_result *r;
+    CHECK(mkdtemp(dir) != NULL, "no folder");
+    snprintf(net, sizeof net, "%s/net.onnx", dir);
+    snprintf(twin, sizeof twin, "%s/net_int8.tflite", dir);
+    CHECK(realpath(models, at) != NULL, "%s", models);
+    snprintf(from, sizeof from, "%s/movenet_lightning.onnx", at);
+    CHECK(symlink(from, net) == 0, "%s", net);
+    snprintf(from, sizeof from, "%s/movenet_lightning_int8.tflite", at);
+    CHECK(symlink(from, twin) == 0, "%s", twin);
+    settings(&s, NP_MODE_LIVE, 1);
+    s.model = net;
+    s.models_dir = dir; /* the catalogue's own twin is not here */
+    s.precision = asked_fp32 ? "fp32" : NULL;
+    s.adapt = 1;
+    s.frame_skip = s.detection_freq = s.max_persons = 1;
+    s.target_fps = 1000;
+    s.max_delay_ms = 0;
+    struct np_context *c = open_with(&s);
+    if (c) {
+        int k = 0, before = -1, still = 0, inferred = 0;
+        atomic_store(&n_allocs, 0);
+        for (; k < 4000; k++) {
+            const struct np_frame f = frame(k);
+            CHECK(np_send_frame(c, &f, NULL) == 0 && np_wait_result(c, 60000, &r, NULL) == 0, "frame %d", k);
+            inferred = r->n_persons && r->persons[0].pose_source == NP_POSE_INFERRED && r->persons[0].n_keypoints == 17;
+            np_result_release(c, &r);
+            np_context_stats(c, &st);
+            if (st.knobs.variant || (asked_fp32 && st.uptime_s > 2.5)) break;
+            still = atomic_load(&n_allocs) == before ? still + 1 : 0;
+            before = atomic_load(&n_allocs);
+        }
+        CHECK(st.knobs.variant == !asked_fp32, "net %d after %d frames", st.knobs.variant, k);
+        if (!asked_fp32) {
+            CHECK(strstr(st.last_move, "pose net 0 -> 1"), "%s", st.last_move);
+            for (int i = 0; i < 3; i++) {
+                const struct np_frame f = frame(++k);
+                CHECK(np_send_frame(c, &f, NULL) == 0 && np_wait_result(c, 60000, &r, NULL) == 0, "frame %d", k);
+                inferred = r->n_persons && r->persons[0].pose_source == NP_POSE_INFERRED && r->persons[0].n_keypoints == 17;
+                np_result_release(c, &r);
+            }
+            CHECK(NPI_SANITIZED || (still > 1 && atomic_load(&n_allocs) == before), "the net was opened when it was wanted, not before: %d allocations", atomic_load(&n_allocs) - before);
+        }
+        CHECK(inferred, "no joints of the last frame");
+    }
+    np_close(&c);
+    unlink(net);
+    unlink(twin);
+    rmdir(dir);
+}
+
 static void allocation_fails_at_open(void) {
     struct np_settings s;
     settings(&s, NP_MODE_LIVE, 2);
@@ -160,6 +216,8 @@ int main(int argc, char **argv) {
         stage_fails(NP_MODE_SYNC, NP_STAGE_POSE, nth);
     }
     on_to_a_smaller_net();
+    on_to_the_quantized_net(0);
+    on_to_the_quantized_net(1);
     allocation_fails_at_open();
     allocation_fails_on_the_way();
     close_clip();

@@ -231,6 +231,16 @@ static void held_inference(int skip) {
     for (; np_wait_result(c, 60000, &r, &e) == 0; given++) {
         CHECK(r->index == n - 1, "frame %lld of those behind was given out %.0f ms late", (long long)r->index - held, (double)r->delay_ms - BOUND_MS);
         CHECK(!r->inferred, "inferred after the bound was over");
+        /* The late frame is passed over, its poses are not: they are the newest of their people and are shown as what they are, and how old. */
+        int newest = 0;
+        const float age_ms = (float)(frame(n - 1).pts_ns - frame(held).pts_ns) * 1e-6f;
+        for (int i = 0; i < r->n_persons; i++) {
+            const struct np_person *const p = &r->persons[i];
+            CHECK(p->pose_source == NP_POSE_PROPAGATED && p->n_keypoints > 0 && p->age_frames > 0 && p->age_ms > age_ms - 1,
+                  "person %d: source %d, %d joints, %.0f ms old", p->id, p->pose_source, p->n_keypoints, (double)p->age_ms);
+            newest += p->age_ms < age_ms + 1;
+        }
+        CHECK(r->n_persons >= 3 && newest >= 1, "%d people, %d of them with the late pose", r->n_persons, newest);
         np_result_release(c, &r);
     }
     CHECK(given == 1, "%d results", given);

@@ -168,6 +168,34 @@ static void matrix(void **state) {
     assert_true(sum.settled > .85 * sum.runs);
 }
 
+/* Three pose nets (the one asked for, its int8 sibling, a smaller one) and nothing else to give: as far down the line as it takes, and all the way back. */
+static double three_loads(double t) { return t < 10 ? 1 : t < 20 ? 1.35 : .5; }
+static double two_people(double t) { return 2; }
+
+static void precision_before_size(void **state) {
+    EACH(seed, tick) {
+        struct npi_controller_params p = scenario_params(NP_PRESET_BALANCED, 1);
+        p.frame_skip = p.detection_freq = (struct npi_range){ 1, 1 };
+        p.max_persons = (struct npi_range){ 2, 2 };
+        p.detector_size = (struct npi_range){ 320, 320 };
+        p.n_sizes = 0;
+        p.start = (struct np_knobs){ .frame_skip = 1, .detection_freq = 1, .detector_size = 320, .batch_size = 2, .max_persons = 2, .draw_every = 1 };
+        p.max_delay_ms = p.comfort_fps = 0;
+        p.variant = (struct npi_range){ 0, 2 };
+        p.n_variants = 3;
+        p.variant_cost[1] = .75;
+        p.variant_cost[2] = .5;
+        s = (struct sim){ .source_fps = 30, .detect_ms = 5, .crop_ms = 35, .frame_ms = .3, .parallel = 1, .noise = .1, .seed = seed, .tick_s = tick,
+                          .slowness = three_loads, .persons = two_people };
+        sim_run(&s, &p, 35);
+        CHECK(sim_at(&s, 9)->variant == 1 && sim_at(&s, 19)->variant == 2 && sim_at(&s, 34)->variant == 0, "seed %u tick %g: nets %d, %d, %d", seed, tick,
+              sim_at(&s, 9)->variant, sim_at(&s, 19)->variant, sim_at(&s, 34)->variant);
+        CHECK(sim_fps(&s, 4, 10) > 15 && sim_fps(&s, 13, 20) > 15 && sim_fps(&s, 24, 35) > 15, "%.1f, %.1f, %.1f frames/s", sim_fps(&s, 4, 10),
+              sim_fps(&s, 13, 20), sim_fps(&s, 24, 35));
+        CHECK(sim_moves(&s, 0, 35) <= 4, "%d moves", sim_moves(&s, 0, 35));
+    }
+}
+
 /* The order of giving up, seen from knobs that alone would do. */
 static void order_of_giving_up(void **state) {
     const struct npi_controller_params p = scenario_params(NP_PRESET_BALANCED, 1);
@@ -306,7 +334,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steady), cmocka_unit_test(steps), cmocka_unit_test(ramps), cmocka_unit_test(spikes_are_not_believed),
         cmocka_unit_test(restless), cmocka_unit_test(oscillation), cmocka_unit_test(matrix),
-        cmocka_unit_test(order_of_giving_up), cmocka_unit_test(pins), cmocka_unit_test(same_calls_same_moves), cmocka_unit_test(odd_input),
+        cmocka_unit_test(precision_before_size), cmocka_unit_test(order_of_giving_up), cmocka_unit_test(pins), cmocka_unit_test(same_calls_same_moves), cmocka_unit_test(odd_input),
         cmocka_unit_test(rebound), cmocka_unit_test(bound_without_moves), cmocka_unit_test(bound_out_of_reach),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
