@@ -64,14 +64,13 @@ if [ -z "${NEXTPOSE_TEST_FAST:-}" ]; then
     #   contract-*, compare-openvino, compare-torch   foreign libraries throw C++ exceptions and bring allocators of their own
     #   faults, quantize, bench                       five minutes each there; isolate, quant_peers, the units quant and bench go through their code
     #   soak, reconnect                               real time, and memory that ASan keeps is no leak; views/retry has the logic
-    #   slow                                          needs an inference faster than a slow disk (so not under TSan either)
-    not_asan='contract-|compare-openvino|compare-torch|faults$|quantize$|bench$|soak$|reconnect$|slow$'
+    not_asan='contract-|compare-openvino|compare-torch|faults$|quantize$|bench$|soak$|reconnect$'
     in_asan=$(meson test -C build-asan --list --suite backend --suite cli --suite views 2>/dev/null | sed -n 's/^nextpose:[^ ]* \/ //p' | grep -vE "^($not_asan)")
     # shellcheck disable=SC2086 # names without spaces
     UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=1 run build-asan --timeout-multiplier 8 $in_asan
     build build-tsan meson setup build-tsan -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
     TSAN_OPTIONS=halt_on_error=1 run build-tsan --timeout-multiplier 8 --suite pipe
-    TSAN_OPTIONS=halt_on_error=1 run build-tsan --timeout-multiplier 8 hub retry web
+    TSAN_OPTIONS=halt_on_error=1 run build-tsan --timeout-multiplier 8 hub retry web slow
 fi
 echo
 echo "$passed passed, $failed failed, $skipped skipped"
