@@ -227,20 +227,17 @@ static void held_inference(int skip) {
     usleep(3 * BOUND_MS * 1000);
     set_gate(1); /* the batch that was begun is finished, and no other one is begun */
     np_send_frame(c, NULL, NULL);
-    int given = 0;
+    int given = 0, people = 0, propagated = 0, newest = 0;
     for (; np_wait_result(c, 60000, &r, &e) == 0; given++) {
         CHECK(r->index == n - 1, "frame %lld of those behind was given out %.0f ms late", (long long)r->index - held, (double)r->delay_ms - BOUND_MS);
         CHECK(!r->inferred, "inferred after the bound was over");
-        /* The late frame is passed over, its poses are not: they are the newest of their people and are shown as what they are, and how old. */
-        int newest = 0;
         const float age_ms = (float)(frame(n - 1).pts_ns - frame(held).pts_ns) * 1e-6f;
         for (int i = 0; i < r->n_persons; i++) {
             const struct np_person *const p = &r->persons[i];
-            CHECK(p->pose_source == NP_POSE_PROPAGATED && p->n_keypoints > 0 && p->age_frames > 0 && p->age_ms > age_ms - 1,
-                  "person %d: source %d, %d joints, %.0f ms old", p->id, p->pose_source, p->n_keypoints, (double)p->age_ms);
-            newest += p->age_ms < age_ms + 1;
+            people++;
+            propagated += p->pose_source == NP_POSE_PROPAGATED && p->n_keypoints > 0 && p->age_frames > 0 && p->age_ms > age_ms - 1;
+            newest += p->pose_source == NP_POSE_PROPAGATED && p->age_ms > age_ms - 1 && p->age_ms < age_ms + 1;
         }
-        CHECK(r->n_persons >= 3 && newest >= 1, "%d people, %d of them with the late pose", r->n_persons, newest);
         np_result_release(c, &r);
     }
     CHECK(given == 1, "%d results", given);
@@ -249,6 +246,11 @@ static void held_inference(int skip) {
     /* The batch that was held; and one of the newest frame when its detection took so long that no pose was made for too long. Three people on each frame
      * behind would be six and more. */
     CHECK(begun >= 1 && begun <= 2 * before.knobs.batch_size, "%lld inferences after the bound was over", (long long)begun);
+    /* The late frame is passed over, its poses are not: they are the newest of their people, and are shown as what they are and how old. (Everybody had a pose, and
+     * the newest frame got no inference of its own.) */
+    if (!before.n_left_out && begun <= before.knobs.batch_size)
+        CHECK(people >= 3 && propagated == people && newest >= 1, "%d people, %d propagated, %d of them with the late pose", people, propagated, newest);
+    else printf("late poses: not looked at, this machine was too slow (left out before: %lld)\n", (long long)before.n_left_out);
     CHECK(st.n_left_out > before.n_left_out, "nothing was left out");
     CHECK(st.n_read - before.n_read == 1 + BEHIND && st.n_dropped - before.n_dropped == BEHIND, "%lld of %d passed over",
           (long long)(st.n_dropped - before.n_dropped), BEHIND);
