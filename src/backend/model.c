@@ -8,6 +8,7 @@
 #include "backend/precision.h"
 #include "base/log.h"
 #include "cpu/cpu.h"
+#include "kernel/selftest.h"
 #include "pass/pass.h"
 
 #include <string.h>
@@ -127,7 +128,7 @@ int npi_model_of_graph(struct np_model **out, const struct npi_graph *from, cons
     struct npi_arena load;
     struct npi_graph g;
     npi_arena_init(&load, LOAD_LIMIT_BYTES);
-    npi_kernels_init(&m->kernels, cpu);
+    npi_kernels_trusted(&m->kernels, cpu);
     int r = npi_graph_copy(&g, from, &load); /* float products in f32: what others are measured against */
     if (r == 0) r = npi_graph_verify(&g, err);
     if (r == 0 && passes) r = npi_pass_all(&g, NULL, err);
@@ -167,7 +168,8 @@ int npi_model_load(struct np_model **out, const void *data, size_t size, const c
                                  .mapped = hooks->mapped };
     memcpy(o.dims, params->dims, sizeof o.dims);
     m->reference_only = params->no_optimize;
-    npi_kernels_init(&m->kernels, cpu);
+    const char *const wrong = npi_kernels_trusted(&m->kernels, cpu);
+    if (wrong) npi_log(&params->logger, NP_LOG_WARN, "%s: %s gave wrong results in its self-test on this processor: it is not used", path, wrong);
     npi_compute_choose(&compute, &m->kernels, &instead);
 
     if (r < 0 || (r = npi_import(&g, data, size, &o, err)) < 0) goto fail;
@@ -179,7 +181,7 @@ int npi_model_load(struct np_model **out, const void *data, size_t size, const c
     npi_precision_describe(m, compute.emulate && !m->kernels.gemm_bf16.fast);
     npi_precision_tell(m, &compute, instead, &params->logger);
     npi_log(&params->logger, NP_LOG_DEBUG, "%s: %d steps, %zu KiB of weights, %zu KiB of activations, isa %s, %s", path, m->plan.n_steps,
-            m->mem.total_bytes >> 10, m->plan.arena_bytes >> 10, npi_cpu_level_name(cpu), m->precision);
+            m->mem.total_bytes >> 10, m->plan.arena_bytes >> 10, npi_cpu_level_name(m->kernels.cpu), m->precision);
     *out = m;
     return 0;
 fail:

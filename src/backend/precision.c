@@ -3,6 +3,7 @@
 #include "backend/precision.h"
 #include "base/log.h"
 #include "cpu/cpu.h"
+#include "kernel/selftest.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -40,7 +41,7 @@ int npi_precision_may_be_bf16(const char *precision, const char *isa, const char
     struct npi_kernels k;
     unsigned cpu;
     if (npi_compute_parse(&c, precision, NULL) < 0 || c.kind != NPI_COMPUTE_AUTO || npi_cpu_limit(isa, npi_cpu_flags(), &cpu) < 0) return 0;
-    npi_kernels_init(&k, cpu);
+    npi_kernels_trusted(&k, cpu);
     *want = c.emulate ? "bf16-emulated" : "bf16";
     return npi_compute_bf16_pays(&c, &k);
 }
@@ -60,14 +61,16 @@ int np_precision_here(const char *isa, char *out, size_t size) {
     struct npi_kernels k;
     unsigned cpu;
     if (npi_cpu_limit(isa, npi_cpu_flags(), &cpu) < 0) return NP_EINVAL;
-    npi_kernels_init(&k, cpu);
+    const char *const wrong = npi_kernels_trusted(&k, cpu);
+    cpu = k.cpu;
     const struct npi_compute any = { NPI_COMPUTE_AUTO, 0 };
     const char *instead;
     npi_compute_choose(&any, &k, &instead);
     const int tiles = k.gemm_bf16.fast && (cpu & NPI_CPU_AMX_BF16);
-    snprintf(out, size, "float nets in fp32%s%s%s; quantized nets in int8%s", k.product_parts ? " (from bf16 parts on AMX)" : "",
+    snprintf(out, size, "float nets in fp32%s%s%s; quantized nets in int8%s%s%s", k.product_parts ? " (from bf16 parts on AMX)" : "",
              tiles ? ", fp32-fast or bf16" : k.gemm_bf16.fast ? " or bf16" : "",
              !k.gemm_bf16.fast ? "; no bf16 hardware" : npi_compute_bf16_pays(&any, &k) ? ", auto takes bf16 where a net tolerates it" : ", bf16 only when asked for",
-             cpu & NPI_CPU_AMX_INT8 ? " on AMX" : cpu & (NPI_CPU_AVX_VNNI | NPI_CPU_AVX512_VNNI) ? " with VNNI" : "");
+             cpu & NPI_CPU_AMX_INT8 ? " on AMX" : cpu & (NPI_CPU_AVX_VNNI | NPI_CPU_AVX512_VNNI) ? " with VNNI" : "",
+             wrong ? "; NOT USED, wrong in its self-test here: " : "", wrong ? wrong : "");
     return 0;
 }

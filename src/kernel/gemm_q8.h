@@ -50,6 +50,8 @@ struct npi_gemm_q8 {
     void (*tile)(const struct npi_gemm_q8_tile *t);
     void (*copy_a)(const struct npi_gemm_q8_copy *c);
     int nr, granule;              /* channels of a panel; the last one is cut to a multiple of granule */
+    int group_step;               /* groups of kr are filled up to a multiple of this (weights by zeros, A by anything); 0: 1 */
+    void (*enter)(void), (*leave)(void); /* before and after a thread's run of tile() calls (AMX registers); NULL: nothing to do */
     int kr, a_bytes;              /* elements of k that lie together; bytes of an A element: 1 (VNNI) or 2 */
     int a_signed;                 /* the kernel turns A's unsigned bytes into signed ones before it multiplies (sdot) */
     int pairs;                    /* panels as gemm_q8_pairs.h has them; `groups` of a tile is not looked at */
@@ -69,7 +71,10 @@ struct npi_gemm_q8_layer {
 void npi_gemm_q8_init(struct npi_gemm_q8 *g, struct npi_gemm_q8 *wide, unsigned cpu);
 void npi_gemm_q8_init_x86(struct npi_gemm_q8 *g, struct npi_gemm_q8 *wide, unsigned cpu);
 
-static inline int npi_gemm_q8_groups(const struct npi_gemm_q8 *g, int k) { return (k + g->kr - 1) / g->kr; }
+static inline int npi_gemm_q8_groups(const struct npi_gemm_q8 *g, int k) {
+    const int groups = (k + g->kr - 1) / g->kr, step = g->group_step ? g->group_step : 1;
+    return (groups + step - 1) / step * step;
+}
 static inline int npi_gemm_q8_panels(const struct npi_gemm_q8 *g, int n) { return (n + g->nr - 1) / g->nr; }
 /* Channels a panel is packed with: nr, less for the last one. */
 int npi_gemm_q8_width(const struct npi_gemm_q8 *g, int n, int panel);

@@ -27,15 +27,10 @@ int npi_compute_parse(struct npi_compute *c, const char *text, struct np_error *
     return npi_fail(err, NP_EINVAL, "precision: '%s' is none of auto, fp32, fp32-fast, bf16, int8, fp16 (fp16: other runtimes only); auto, fp32, fp32-fast and bf16 also with -emulated", text);
 }
 
-/* The AMX and AVX-512 BF16 files were never run on such a processor, and not to the end in an emulator. Until `tests/kernel/check --family gemm_bf16` has passed on one, they run
- * only for who asks for them by name (bf16, fp32-fast); auto and fp32 stay with f32. */
-enum { PROVEN_ON_HARDWARE = 0 };
-
 /* Products of bf16 by tiles: fast enough to split floats for. */
 static int has_tiles(const struct npi_compute *c, const struct npi_kernels *k) { return c->emulate || (k->gemm_bf16.fast && (k->cpu & NPI_CPU_AMX_BF16)); }
 
 int npi_compute_bf16_pays(const struct npi_compute *c, const struct npi_kernels *k) {
-    if (!PROVEN_ON_HARDWARE && !c->emulate) return 0;
     return has_tiles(c, k) || (k->gemm_bf16.fast && (k->cpu & NPI_CPU_BF16_PAYS));
 }
 
@@ -57,5 +52,5 @@ void npi_compute_choose(const struct npi_compute *c, struct npi_kernels *k, cons
         break;
     default: break;
     }
-    if (c->kind != NPI_COMPUTE_BF16 && c->kind != NPI_COMPUTE_FP32_FAST && tiles && (PROVEN_ON_HARDWARE || c->emulate)) k->product_parts = 3;
+    if (c->kind != NPI_COMPUTE_BF16 && c->kind != NPI_COMPUTE_FP32_FAST && tiles) k->product_parts = 3;
 }

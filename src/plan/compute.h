@@ -8,7 +8,7 @@
  *   int8         as auto, and says so when the net is not quantized
  *   auto         as fp32; who knows that a net tolerates it asks for bf16 (pipe/precision.c)
  *
- * Until its kernels are proven on such hardware (compute.c), auto and fp32 are f32 with AMX as well, unless emulated.
+ * What the hardware has is what passed kernel/selftest.h on it.
  * "-emulated" behind a name: as on a processor that has it, by C or AVX2. A quantized graph has no float products to choose for: it runs in int8 always. */
 #ifndef NPI_PLAN_COMPUTE_H
 #define NPI_PLAN_COMPUTE_H

@@ -137,6 +137,7 @@ static void run(const struct npi_step *s, const struct npi_exec *e, int task, in
         uint8_t *const y = p->sink ? (uint8_t *)a + p->tile_at : (uint8_t *)e->ptr[p->y_id] + (size_t)m0 * (size_t)p->n + (size_t)(first * p->g.nr);
         struct npi_gemm_q8_tile t = { .a = from, .lda = p->lda, .row = p->row_factor ? row : NULL, .rows = rows, .groups = p->groups, .out = p->out,
                                       .ldy = (size_t)(p->sink ? p->tile_cols : p->n) };
+        if (p->g.enter) p->g.enter(); /* not around it all: a sink may multiply, too */
         for (int i = first; i < last; i++) {
             const int c0 = i * p->g.nr;
             t.panel = p->panel[i];
@@ -144,6 +145,7 @@ static void run(const struct npi_step *s, const struct npi_exec *e, int task, in
             t.y = y + c0 - first * p->g.nr;
             p->g.tile(&t);
         }
+        if (p->g.leave) p->g.leave();
         const int n0 = first * p->g.nr, n = (last * p->g.nr < p->n ? last * p->g.nr : p->n) - n0;
         if (p->sink) p->sink->put(p->sink, e, y, (size_t)p->tile_cols, (size_t)m0, rows, n0, n, y + NPI_Q8_ROWS * p->tile_cols + NPI_TAIL);
     }

@@ -32,18 +32,28 @@ static void add(double x, double y, double *s, double *mag, double *lost) {
     if (fabs(x) < (double)FLT_MIN || fabs(y) < (double)FLT_MIN) *lost += fabs(x * y);
 }
 
+/* The parts of both operands, made once: an emulator runs this test, too. x: [m][k][3], y: [n][k][3] */
+struct parts { uint16_t *x, *y; };
+static struct parts make_parts(struct ck *c, const struct problem *p, const float *const *rows, const float *w) {
+    const int K = p->k * p->taps;
+    const struct parts s = { ck_in(c, (size_t)(p->m * K) * 6, 2), ck_in(c, (size_t)(p->n * K) * 6, 2) };
+    for (int i = 0; i < K; i++) {
+        for (int m = 0; m < p->m; m++) npi_bf16_split(value(p, rows, m, i), p->parts, s.x + (m * K + i) * 3);
+        for (int n = 0; n < p->n; n++) npi_bf16_split(w[i * p->n + n], p->parts, s.y + (n * K + i) * 3);
+    }
+    return s;
+}
+
 /* exact 1: of the floats as they are, 0: of their parts. */
-static void reference(const struct problem *p, const struct npi_gemm_bf16_job *j, const float *const *rows, const float *w, int exact, float *want, float *bound) {
+static void reference(const struct problem *p, const struct npi_gemm_bf16_job *j, const float *const *rows, const float *w, const struct parts *s3, int exact, float *want, float *bound) {
     static const double cut[] = { 0, 2.01 * 0x1p-8, 3.01 * 0x1p-16, 4.01 * 0x1p-24 }; /* of a product: what each operand lost (a part leaves 2^-8 of it), and the products left out */
     const int K = p->k * p->taps;
     for (int m = 0; m < p->m; m++)
         for (int n = 0; n < p->n; n++) {
             double s = j->bias ? (double)j->bias[n] : 0, mag = fabs(s), lost = (double)FLT_MIN, all = 0;
             for (int i = 0; i < K; i++) {
-                uint16_t x[3], y[3];
+                const uint16_t *const x = s3->x + (m * K + i) * 3, *const y = s3->y + (n * K + i) * 3;
                 const float a = value(p, rows, m, i), b = w[i * p->n + n];
-                npi_bf16_split(a, p->parts, x);
-                npi_bf16_split(b, p->parts, y);
                 all += fabs((double)a * (double)b);
                 if (exact) add((double)a, (double)b, &s, &mag, &lost);
                 for (int q = 0; q < p->parts && !exact; q++)
@@ -85,9 +95,10 @@ static void one(struct ck *c, const struct npi_gemm_bf16 *g, const struct proble
     npi_gemm_bf16_pack(packed, w, K, p->n, (size_t)p->n, 1, p->parts);
     struct npi_gemm_bf16_job j = { .a = tiles, .m = p->m, .kt = npi_gemm_bf16_kt(K), .parts = p->parts, .w = packed, .bias = p->bias ? bias : NULL, .n = p->n, .c = y, .ldc = p->ldc,
                                    .res = p->res ? res : NULL, .ldres = p->ldc, .res_before_act = p->before, .act = { p->act, p->act == NPI_KACT_LEAKY ? .1f : -.25f, .5f } };
+    const struct parts s3 = make_parts(c, p, rows, w);
     for (int exact = 0; exact <= (p->act <= NPI_KACT_CLAMP); exact++) {
         memcpy(want, y, out * 4); /* what lies between the columns must stay */
-        reference(p, &j, rows, w, exact, want, bound);
+        reference(p, &j, rows, w, &s3, exact, want, bound);
         if (p->split && p->n > NPI_BF16_COLS) { /* in two runs of panels, as threads would */
             struct npi_gemm_bf16_job h = j;
             const int n0 = (p->n / 2 + NPI_BF16_COLS - 1) / NPI_BF16_COLS * NPI_BF16_COLS;
@@ -108,7 +119,7 @@ static void one(struct ck *c, const struct npi_gemm_bf16 *g, const struct proble
     if (p->res) { /* over the residual */
         memcpy(y, res, out * 4);
         memcpy(want, res, out * 4);
-        reference(p, &j, rows, w, 0, want, bound);
+        reference(p, &j, rows, w, &s3, 0, want, bound);
         j.res = y;
         g->run(&j);
         ck_near_f32(c, y, want, out, bound, 0);
@@ -154,7 +165,7 @@ static void check(struct ck *c) {
             for (int k = 1; k < 70; k++) one(c, g, &(struct problem){ .m = 3, .n = 5, .k = k, .taps = 1, .parts = parts, .ldc = 5, .bias = 1, .values = CK_NORMAL });
             one(c, g, &(struct problem){ .m = 33, .n = 96, .k = 300, .taps = 1, .parts = parts, .ldc = 96, .bias = 1, .values = CK_NORMAL });
             one(c, g, &(struct problem){ .m = 40, .n = 48, .k = 64, .taps = 1, .parts = parts, .ldc = 48, .values = CK_DENORM });
-            one(c, g, &(struct problem){ .m = 40, .n = 200, .k = 2700, .taps = 1, .parts = parts, .ldc = 200, .bias = 1, .values = CK_NORMAL }); /* large: weights are fetched ahead */
+            if (what == 0) one(c, g, &(struct problem){ .m = 33, .n = 200, .k = 2700, .taps = 1, .parts = parts, .ldc = 200, .bias = 1, .values = CK_NORMAL }); /* large: weights are fetched ahead */
         }
     }
 }

@@ -39,6 +39,7 @@ static void multiply(void *arg) {
     const struct npi_gemm_q8 *g = j->g;
     const int n = j->l.n, k = j->l.k, factor = npi_gemm_q8_row_factor(g, &j->l);
     const size_t lda = a_stride(g, k);
+    if (g->enter) g->enter();
     for (int m0 = 0; m0 < j->m; m0 += NPI_Q8_ROWS) {
         const int rows = j->m - m0 < NPI_Q8_ROWS ? j->m - m0 : NPI_Q8_ROWS;
         struct npi_gemm_q8_copy copy = { .dst = j->a, .lda = lda, .src = j->x + (size_t)m0 * (size_t)k, .pixel_step = (size_t)k, .pixels = rows, .rows = 1, .n = (size_t)k,
@@ -55,6 +56,7 @@ static void multiply(void *arg) {
             p += npi_gemm_q8_panel_room(g, n, k, i);
         }
     }
+    if (g->leave) g->leave();
 }
 
 static const struct npi_gemm_q8 *table(const struct npi_kernels *k, int wide) { return wide ? &k->gemm_q8_wide : &k->gemm_q8; }
@@ -132,6 +134,8 @@ static void one(struct ck *c, int wide, int m, int n, int k) {
 
 static void check_table(struct ck *c, int wide) {
     check_copy(c, wide);
+    if (ck_fn(c, "gemm_q8 enter", table(c->k, wide)->enter, table(c->ref, wide)->enter)) one(c, wide, 50, 70, 100);
+    if (ck_fn(c, "gemm_q8 leave", table(c->k, wide)->leave, table(c->ref, wide)->leave)) one(c, wide, 17, 33, 65);
     if (!ck_fn(c, wide ? "gemm_q8_wide tile" : "gemm_q8 tile", table(c->k, wide)->tile, table(c->ref, wide)->tile)) return;
     for (int n = 1; n < 132; n += n < 70 ? 1 : 7) one(c, wide, ck_range(c, 1, 60), n, ck_range(c, 1, 40));
     for (int m = 1; m < 100; m++) one(c, wide, m, ck_range(c, 1, 130), ck_range(c, 1, 40));

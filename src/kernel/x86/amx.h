@@ -12,4 +12,6 @@ static const struct { uint8_t palette, start_row, reserved[14]; uint16_t row_byt
 };
 static inline void npi_amx_enter(void) { _tile_loadconfig(&npi_amx_tiles); }
 static inline void npi_amx_leave(void) { _tile_release(); }
+/* gcc's tile loads do not say that they read memory: without this before the first one, stores to what they load may be moved behind it or dropped. */
+static inline void npi_amx_see_memory(void) { __asm__ volatile("" ::: "memory"); }
 #endif

@@ -30,6 +30,7 @@ enum { PREFETCH_FROM = 512 * 1024 }; /* bytes of weights of a job: fewer stay in
                                                             const float *b1, const char *pf, int lines) {                                   \
         (void)a_next;                                                                                                                       \
         (void)b1;                                                                                                                           \
+        npi_amx_see_memory();                                                                                                               \
         _tile_loadd(0, b0, 0);                                                                                                              \
         if (NT == 2) _tile_loadd(1, b1, 0);                                                                                                 \
         if (MT == 2) _tile_loadd(2, b0, 0);                                                                                                 \

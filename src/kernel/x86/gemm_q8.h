@@ -8,4 +8,5 @@ void npi_gemm_q8_init_avx2_pairs(struct npi_gemm_q8 *g);
 void npi_gemm_q8_init_avx_vnni(struct npi_gemm_q8 *g);
 void npi_gemm_q8_init_avx512(struct npi_gemm_q8 *g);
 void npi_gemm_q8_init_avx512_vnni(struct npi_gemm_q8 *g);
+void npi_gemm_q8_init_amx(struct npi_gemm_q8 *g); /* on top of avx512_vnni */
 #endif

@@ -8,6 +8,7 @@ void npi_gemm_q8_init_x86(struct npi_gemm_q8 *g, struct npi_gemm_q8 *wide, unsig
     if (cpu & NPI_CPU_AVX_VNNI) npi_gemm_q8_init_avx_vnni(g);
     if (cpu & NPI_CPU_AVX512 && !(cpu & NPI_CPU_AVX_VNNI)) npi_gemm_q8_init_avx512(g);
     if (cpu & NPI_CPU_AVX512_VNNI) npi_gemm_q8_init_avx512_vnni(g);
+    if (cpu & NPI_CPU_AVX512_VNNI && cpu & NPI_CPU_AMX_INT8 && npi_cpu_amx_permit()) npi_gemm_q8_init_amx(g);
     *wide = *g;
     /* vpmaddubsw without saturation; not measured against AVX-512's vpmaddwd, and nothing for processors that have VNNI */
     if (cpu & NPI_CPU_AVX2 && !(cpu & (NPI_CPU_AVX_VNNI | NPI_CPU_AVX512))) npi_gemm_q8_init_avx2_pairs(g);
