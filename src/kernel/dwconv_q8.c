@@ -63,6 +63,7 @@ int npi_dwconv_q8_fits(const struct npi_dwconv_q8 *d, const struct npi_dwconv_q8
 static int groups(const struct npi_dwconv_q8 *d, int kh, int kw, int sw, int dw) {
     if (d->order == NPI_DW_Q8_C) return kh * kw;
     if (d->order == NPI_DW_Q8_PAIRS) return (kh * kw + 1) / 2;
+    if (d->order == NPI_DW_Q8_ROW_PAIRS) return (kh + 1) / 2 * kw;
     return npi_dwconv_q8_by_columns(d, kh, kw, sw, dw) ? kh == 3 ? 3 : 7 : (kh * kw + 3) / 4;
 }
 
@@ -71,6 +72,10 @@ static void place(const struct npi_dwconv_q8 *d, const struct npi_dwconv_q8_laye
     const int t = ky * l->kw + kx, n = d->order == NPI_DW_Q8_C ? 1 : d->order == NPI_DW_Q8_PAIRS ? 2 : 4;
     *group = t / n;
     *at = t % n;
+    if (d->order == NPI_DW_Q8_ROW_PAIRS) {
+        *group = ky / 2 * l->kw + kx;
+        *at = ky % 2;
+    }
     if (d->order != NPI_DW_Q8_QUADS || !npi_dwconv_q8_by_columns(d, l->kh, l->kw, l->sw, l->dw)) return;
     *group = ky < 4 ? kx : kx < 4 ? 5 : 6;
     *at = ky < 4 ? ky : kx % 4;
@@ -91,7 +96,7 @@ size_t npi_dwconv_q8_block_bytes(const struct npi_dwconv_q8 *d, int kh, int kw, 
 void npi_dwconv_q8_pack(const struct npi_dwconv_q8 *d, void *dst, const struct npi_dwconv_q8_layer *l) {
     const size_t bytes = npi_dwconv_q8_block_bytes(d, l->kh, l->kw, l->sw, l->dw);
     /* what the kernel's x is larger by than x - zx */
-    const int offset = d->order == NPI_DW_Q8_C ? 0 : d->order == NPI_DW_Q8_PAIRS || l->x_u8 ? l->zx : l->zx + 128;
+    const int offset = d->order == NPI_DW_Q8_C ? 0 : d->order != NPI_DW_Q8_QUADS || l->x_u8 ? l->zx : l->zx + 128;
     for (int c = 0; c < l->c; c++) {
         char *const block = (char *)dst + (size_t)(c / d->block) * bytes, *const w = block + d->block * 8;
         const int s = slot(d, c % d->block);

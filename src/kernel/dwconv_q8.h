@@ -30,6 +30,7 @@ struct npi_dwconv_q8_row {
 enum npi_dw_q8_order {
     NPI_DW_Q8_C,                  /* [tap][block] int16 */
     NPI_DW_Q8_PAIRS,              /* [tap / 2][block][2] int16 */
+    NPI_DW_Q8_ROW_PAIRS,          /* [ky / 2][kx][block][2] int16 */
     NPI_DW_Q8_QUADS               /* [tap / 4][block][4] int8, or columns of taps for 3x3 and 5x5: see dwconv_q8.c */
 };
 

@@ -31,11 +31,13 @@ static void list_pixels(const struct params *p, const uint8_t **px, const uint8_
     for (int ky = 0; ky < w->kh; ky++) {
         const int64_t iy = oy * w->sh - w->pt + (int64_t)ky * w->dh;
         const int inside = iy >= 0 && iy < p->h;
-        const uint8_t *const row = inside ? x + (size_t)((image * p->h + iy) * p->wd) * c : NULL;
-        for (int i = 0; i < p->columns; i++) {
-            const int64_t ix = (int64_t)i - w->pl;
-            px[(size_t)i * (size_t)w->kh + (size_t)ky] = inside && ix >= 0 && ix < p->wd ? row + (size_t)ix * c : p->row.border;
-        }
+        const uint8_t *row = inside ? x + (size_t)((image * p->h + iy) * p->wd) * c : p->row.border;
+        const int left = inside && w->pl < p->columns ? w->pl : p->columns, room = p->columns - left; /* border, pixels, border */
+        const int n = inside ? p->wd < room ? (int)p->wd : room : 0;
+        const uint8_t **at = px + ky;
+        for (int i = 0; i < left; i++, at += w->kh) *at = p->row.border;
+        for (int i = 0; i < n; i++, at += w->kh, row += c) *at = row;
+        for (int i = left + n; i < p->columns; i++, at += w->kh) *at = p->row.border;
     }
 }
 
