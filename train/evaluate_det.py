@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""evaluate_det.py NEXTPOSE IMAGES LABELS.json DETECTOR...: the detectors' table of docs/training.md.
+"""evaluate_det.py NEXTPOSE IMAGES LABELS.json [--heights 100,150] [--everybody] [--models-dir DIR] DETECTOR...: the detectors' tables of docs/training.md.
 
 Leeds Sports labels one person a picture, so only one figure is fair: how many of these people are found (IoU .5 with the labels' box at a score of .3), all
-and by their height; and how many boxes a picture come with it. AP would punish whoever finds the unlabelled others."""
+and by their height; and how many boxes a picture come with it. AP would punish whoever finds the unlabelled others; with --everybody, for labels of
+everybody, AP50 stands beside."""
+import argparse
 import json
 import os
 import subprocess
-import sys
 import tempfile
 
 import numpy as np
@@ -21,17 +22,24 @@ def overlap(a, b):
 
 
 def main():
-    if len(sys.argv) < 5:
-        sys.exit(__doc__.split("\n")[0])
-    program, images, path = sys.argv[1:4]
-    with open(path) as f:
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    for name in ("program", "images", "labels"):
+        p.add_argument(name)
+    p.add_argument("detectors", nargs="+")
+    p.add_argument("--heights", default="100,150", help="A,B: pixels between short, middle and tall people")
+    p.add_argument("--everybody", action="store_true", help="the labels leave nobody out: AP50, too")
+    p.add_argument("--models-dir")
+    a = p.parse_args()
+    low, high = (int(v) for v in a.heights.split(","))
+    with open(a.labels) as f:
         labels = json.load(f)
     people = labels["annotations"]
-    print("| detector | found | under 100 px | 100 to 150 px | over 150 px | boxes a picture |\n|---|---|---|---|---|---|")
-    for d in sys.argv[4:]:
+    print(f"| detector | found | under {low} px | {low} to {high} px | over {high} px | boxes a picture |" + (" AP50 |" if a.everybody else ""))
+    print("|---|---|---|---|---|---|" + ("---|" if a.everybody else ""))
+    for d in a.detectors:
         with tempfile.TemporaryDirectory() as tmp:
-            subprocess.run([program, "eval", "--images", images, "--labels", path, "--model", "none", "--detector", d, "--results", tmp + "/r.json",
-                            "--quiet"], check=True, stdout=subprocess.DEVNULL)
+            words = [a.program, "eval", "--images", a.images, "--labels", a.labels, "--model", "none", "--detector", d, "--results", tmp + "/r.json", "--json", "--quiet"]
+            said = subprocess.run(words + (["--models-dir", a.models_dir] if a.models_dir else []), check=True, stdout=subprocess.PIPE, text=True).stdout
             with open(tmp + "/r.json") as f:
                 rows = [r for r in json.load(f) if r["score"] >= .3]
         boxes = {}
@@ -39,8 +47,10 @@ def main():
             boxes.setdefault(r["image_id"], []).append(r["bbox"])
         hit = np.array([any(overlap(p["bbox"], b) >= .5 for b in boxes.get(p["image_id"], [])) for p in people])
         tall = np.array([p["bbox"][3] for p in people])
-        parts = [hit, hit[tall < 100], hit[(tall >= 100) & (tall < 150)], hit[tall >= 150]]
-        print(f"| {os.path.basename(d)} | " + " | ".join(f"{h.mean():.3f}" for h in parts) + f" | {len(rows) / len(labels['images']):.1f} |", flush=True)
+        parts = [hit, hit[tall < low], hit[(tall >= low) & (tall < high)], hit[tall >= high]]
+        cells = [f"{h.mean():.3f}" if len(h) else "-" for h in parts] + [f"{len(rows) / len(labels['images']):.1f}"]
+        cells += [f"{json.loads(said)['boxes']['AP50']:.3f}"] if a.everybody else []
+        print(f"| {os.path.basename(d)} | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import people as crops
 import prepare
 
 NOTE = ("trained by train/ on Leeds Sports Pose Extended 1-8500 (Johnson & Everingham, CVPR 2011) with labels of BlazePose heavy (Apache-2.0) fused with the "
-        "human ones; %d samples after the pilot's 568 k; accuracy: docs/training.md")
+        "human ones, and on the clips that docs/training.md lists; %d samples; accuracy: docs/training.md")
 
 
 def main():

@@ -85,7 +85,7 @@ def triangulate(cams, people):
 
 
 def together(cams, views):
-    """views: a list of (box, xy, w, ...) for each camera -> [(who [cameras], space, known)], most views and joints first, nobody twice."""
+    """views: a list of (box, xy, w, ...) for each camera -> [(who [cameras], space, known, error)], most views and joints first, nobody twice."""
     found = []
     for who in itertools.product(*[[None, *range(len(v))] for v in views]):
         if sum(w is not None for w in who) < 2:
@@ -93,13 +93,13 @@ def together(cams, views):
         space, known, error = triangulate(cams, [None if w is None else views[i][w][1:3] for i, w in enumerate(who)])
         seen = np.isfinite(error)
         if all(w is None or seen[i].sum() >= 6 for i, w in enumerate(who)):
-            found.append((sum(w is not None for w in who), seen.sum() - error[seen].mean(), who, space, known))
+            found.append((sum(w is not None for w in who), seen.sum() - error[seen].mean(), who, space, known, error))
     taken, out = set(), []
-    for _, _, who, space, known in sorted(found, key=lambda f: f[:2], reverse=True):
+    for _, _, who, space, known, error in sorted(found, key=lambda f: f[:2], reverse=True):
         mine = {(i, w) for i, w in enumerate(who) if w is not None}
         if not mine & taken:
             taken |= mine
-            out.append((who, space, known))
+            out.append((who, space, known, error))
     return out
 
 
@@ -130,10 +130,12 @@ def main():
             name = f"{frame:04d}-{i + 1}.png"
             cv2.imwrite(f"{a.out}/images/{name}", x[:, :, ::-1])
             images.append({"id": len(images) + 1, "file_name": name, "width": x.shape[1], "height": x.shape[0]})
-        for who, space, known in together(cams, views):
+        for who, space, known, error in together(cams, views):
+            seen = np.isfinite(error)
             for i, w in enumerate(who):
                 if w is None:
                     continue
+                known = seen[i] | (seen.sum(0) >= 3)        # two other views alone may both have taken a neighbour's arm
                 box, (height, width), xy = views[i][w][0], pictures[i].shape[:2], cams[i].project(space)
                 inside = known & (xy >= 0).all(1) & (xy < [width, height]).all(1)
                 off += list(np.hypot(*(xy - views[i][w][1]).T)[inside & (views[i][w][2] > 0)])

@@ -28,10 +28,15 @@
                 .licence = "of the file", .source = "the user's own file"
 
 static const struct npi_card cards[] = {
-    { .id = "np-xs", .name = "NextPose XS int8, 128 px", APACHE, FILES(1, "np-xs.onnx"), SHA(1, "e1626e794fc2bea3d041165b60713cf38f4213edfe4090324a7f89a3f912fb60"), .source = "train/ of NextPose; part of the library",
-      .note = "trained on Leeds Sports Pose Extended 1-8500 (Johnson & Everingham, CVPR 2011) with labels of BlazePose heavy (Apache-2.0) fused with the human ones; "
-              "docs/training.md has accuracy and limits", .task = NPI_TASK_POSE,
-      .in = { IMAGENET, .width = 128, .height = 128, .pad = 114, .crop_factor = 1.25f }, .dec = { "soft_argmax3d", .depth_bins = 32, .conf_gain = 1.53f, .conf_bias = -.029f },
+    { .id = "np-xs", .name = "NextPose XS int8, 128 px", APACHE, FILES(1, "np-xs.onnx"), SHA(1, "b183670bd03aa05d36f083a0ea43de6e31a77d5111131fa2a96a9d86ffee48bf"), .source = "train/ of NextPose; part of the library",
+      .note = "trained on Leeds Sports Pose Extended 1-8500 (Johnson & Everingham, CVPR 2011) and on CC BY and BSD clips"
+              ", with labels of BlazePose heavy (Apache-2.0) fused with the human ones and of MoveNet Thunder (Apache-2.0); docs/training.md has accuracy and limits", .task = NPI_TASK_POSE,
+      .in = { IMAGENET, .width = 128, .height = 128, .pad = 114, .crop_factor = 1.25f }, .dec = { "soft_argmax3d", .depth_bins = 32, .conf_gain = 1.577f, .conf_bias = -0.146f },
+      .keypoint_set = "np24", .root = 19, .depth_range_mm = 1000, THR(.1f, .5f, .3f) },
+    { .id = "np-s", .name = "NextPose S int8, 128 px", APACHE, FILES(1, "np-s.onnx"), SHA(1, "a257dfedc9d5cadd1d78e4598324bab5858285c54ca2455a24eab3d9e788715f"), .source = "weights/np-s.onnx of the repository; installed with the program",
+      .note = "trained on Leeds Sports Pose Extended 1-8500 (Johnson & Everingham, CVPR 2011) and on CC BY and BSD clips"
+              ", with labels of BlazePose heavy (Apache-2.0) fused with the human ones and of MoveNet Thunder (Apache-2.0); docs/training.md has accuracy and limits", .task = NPI_TASK_POSE,
+      .in = { IMAGENET, .width = 128, .height = 128, .pad = 114, .crop_factor = 1.25f }, .dec = { "soft_argmax3d", .depth_bins = 32, .conf_gain = 1.589f, .conf_bias = -0.132f },
       .keypoint_set = "np24", .root = 19, .depth_range_mm = 1000, THR(.1f, .5f, .3f) },
     { .id = "np-det", .name = "NextPose person detector", APACHE, FILES(1, "np-det.onnx"),
       SHA(1, "21b5366c489c8fffa3fe2e2f2a18f6a4815de19ddd6ee4aaf80a7fd286c8531e"), .source = "train/ of NextPose; part of the library",

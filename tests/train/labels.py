@@ -9,6 +9,8 @@ import sys
 import cv2
 import numpy as np
 
+import clips
+import contact_views
 import evaluate_det
 import evaluate_video
 import joints
@@ -97,7 +99,7 @@ def space():
     seen = [[see(c, b) for b in (bodies if i % 2 else bodies[::-1])] for i, c in enumerate(cams)]
     seen[3] = seen[3][:1]                                   # hidden from the last
     who = views.together(cams, seen)
-    assert {w[0] for w in who} == {(1, 0, 1, 0), (0, 1, 0, None)}, [w[0] for w in who]
+    assert {w[0] for w in who} == {(1, 0, 1, 0), (0, 1, 0, None)} and all(w[2].all() for w in who), [w[0] for w in who]
     try:
         with open(FOLDER + "/none.txt", "w") as f:
             f.write("nothing")
@@ -143,6 +145,47 @@ def video(cams, bodies):
     assert names == joints.NAMES and frames == shaking
 
 
+def clip():
+    """Frames at the stride asked for, and only people whom both teachers see alike."""
+    path, writer = FOLDER + "/c.avi", cv2.VideoWriter(FOLDER + "/c.avi", cv2.VideoWriter_fourcc(*"MJPG"), 10, (960, 640))
+    for n in range(7):
+        writer.write(np.full((640, 960, 3), 30 * n, np.uint8))
+    writer.release()
+    got = list(clips.frames(path, 3))
+    assert [round(int(g.mean()) / 30) for g in got] == [0, 3, 6] and got[0].shape == (320, 480, 3), [g.mean() for g in got]
+    points = RNG.uniform(60, 180, (33, 2))
+
+    class Look:
+        def look(self, picture, share, mirrored):
+            return np.array([[50, 50, 190, 190, .9], [200, 50, 290, 190, .9], [10, 10, 30, 30, .9]])      # the last is too small
+
+    heavy = lambda picture, box: (points, np.full(33, .9), np.zeros(33), 1. if box[0] < 100 else .2)
+    thunder = lambda picture, box: (points[teachers.BLAZEPOSE], np.full(17, .9))
+    rows, seen = clips.people_of(np.zeros((300, 300, 3), np.uint8), Look(), heavy, thunder)
+    assert seen == 2 and len(rows) == 1 and rows[0][5] == 1 and rows[0][2][0] == 1, (seen, rows)
+    rows, _ = clips.people_of(np.zeros((300, 300, 3), np.uint8), Look(), heavy, lambda p, b: (points[teachers.BLAZEPOSE] + 200, np.full(17, .9)))
+    assert not rows
+    try:
+        list(clips.frames(FOLDER + "/nowhere.mp4", 1))
+        raise AssertionError("taken")
+    except SystemExit as e:
+        assert "no video or picture" in str(e)
+
+
+def sheets():
+    """Which people stand on a contact sheet."""
+    k = np.concatenate([RNG.uniform(0, 100, (17, 2)), np.full((17, 1), 2.)], 1)
+    trunk = max(np.hypot(*(k[5] - k[12])[:2]), np.hypot(*(k[6] - k[11])[:2]))
+    assert abs(contact_views.mean_error(k, k + [3, 4, 0]) - 5 / trunk) < 1e-9
+    assert np.isnan(contact_views.mean_error(np.where(np.arange(17)[:, None] == 5, 0, k), k))
+    errors = [float(e) for e in range(40)]
+    errors[7] = float("nan")
+    got = contact_views.pick(errors, list(range(40)))
+    assert len(got) == len(set(got)) == 20 and got[:5] == [0, 1, 2, 3, 4] and got[15:] == [39, 38, 37, 36, 35] and 7 not in got, got
+    assert all(12 <= k < 32 for k in got[5:15]), got
+    assert contact_views.pick(errors, [k // 2 for k in range(40)])[:5] == [0, 2, 4, 6, 8]
+
+
 def two_sources():
     """Leeds Sports' people and those of clips, as the trainer draws them."""
     n, side = 3, 32
@@ -169,6 +212,8 @@ def main():
     boxes()
     agreement()
     video(*space())
+    clip()
+    sheets()
     two_sources()
     print("ok")
 
