@@ -54,6 +54,8 @@ int npi_model_load(struct np_model **out, const void *data, size_t size, const c
                    const struct npi_load_hooks *hooks, struct np_error *err);
 /* A model of a graph in memory, which is copied. passes 1: optimised as a file is, 0: as it stands, with the fast kernels. */
 int npi_model_of_graph(struct np_model **out, const struct npi_graph *g, const char *isa, int passes, struct np_error *err);
+/* Lines that say what memory is made of (memory.c). */
+void npi_memory_dump(const struct np_model *m, void (*line)(void *opaque, const char *text), void *opaque);
 /* View of an input or output (shape, type, quantization; data NULL). */
 const struct npi_view *npi_model_input(const struct np_model *m, int i);
 const struct npi_view *npi_model_output(const struct np_model *m, int i);

@@ -136,6 +136,7 @@ void np_session_profile_dump(const struct np_session *s, void (*line)(void *opaq
         step_line(s->model, i, s->step_ns[i], buf, sizeof buf);
         line(opaque, buf);
     }
+    npi_memory_dump(s->model, line, opaque);
 }
 
 void np_model_dump(const struct np_model *m, int graph, void (*line)(void *opaque, const char *text), void *opaque) {

@@ -222,7 +222,10 @@ static int concat(struct npi_binder *b, const struct npi_node *n, struct copy *c
     for (int i = 0; i < n->n_in; i++) {
         const struct npi_view *const v = npi_bind_view(b, n->in[i]);
         const int64_t row = v->d[axis] * inner;
-        if (row == 0) continue;
+        if (row == 0 || (b->placed && b->placed[i])) {
+            at += row;
+            continue;
+        }
         struct copy *const to = &c[used++];
         if (!npi_same_q(&v->q, &out->q)) {
             if (np_dtype_size(out->dtype) != 1 || v->q.n != 1 || out->q.n != 1) return 0;

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Graph to plan: bind a step for each node, let Reshape and in-place steps share memory, lay the rest out in one arena. */
+/* Graph to plan: bind a step for each node, let Reshape, in-place steps and the inputs of a Concat share memory, lay the rest out in one arena.
+ *
+ *   a ──┐                                       [   a   |   b   ]  c
+ *   b ──┴─ Concat ── c                          a and b are made inside c, where c is their parent and `sub` their place: nothing is copied.
+ *                                               Only where they lie in one piece: no axis in front of the Concat's is longer than 1 */
 #include "plan/plan.h"
 #include "plan/arena.h"
 #include "plan/chain.h"
 #include "plan/choose.h"
+#include "ops/walk.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +17,48 @@
 static int root_of(const int *root, int t) {
     while (root[t] != t) t = root[t];
     return t;
+}
+
+/* Shared memory: tensor t begins sub[t] bytes into that of root[t]. */
+struct share { int *root; int64_t *sub; };
+
+static int64_t place_of(const struct share *m, int t) {
+    int64_t at = 0;
+    for (; m->root[t] != t; t = m->root[t]) at += m->sub[t];
+    return at;
+}
+
+static int is_port(const struct npi_graph *g, int t) {
+    for (int i = 0; i < g->n_inputs; i++)
+        if (g->input[i] == t) return 1;
+    for (int i = 0; i < g->n_outputs; i++)
+        if (g->output[i] == t) return 1;
+    return 0;
+}
+
+/* Inputs of a Concat that may be made inside its output; how many. An input of the graph is written by the caller, and an output read by him: they keep their own
+ * memory, and so does what lies in another Concat already, or is there twice. */
+static int place_inputs(const struct npi_graph *g, const struct npi_node *n, const char *is_const, const struct share *m, char *placed) {
+    const struct npi_view *const y = &g->tensor[n->out[0]].v;
+    const int axis = n->a.concat.axis < 0 ? n->a.concat.axis + y->rank : n->a.concat.axis;
+    int count = 0;
+    int64_t at = 0;
+    for (int i = 0; i < n->n_in; i++) placed[i] = 0;
+    for (int i = 0; i < axis; i++)
+        if (y->d[i] != 1) return 0;
+    for (int i = 0; i < n->n_in; i++) {
+        const int r = root_of(m->root, n->in[i]);
+        const struct npi_view *const x = &g->tensor[n->in[i]].v;
+        const int64_t bytes = (int64_t)npi_view_bytes(x);
+        if (bytes && !is_const[r] && r != n->out[0] && x->dtype == y->dtype && npi_same_q(&x->q, &y->q) && (int64_t)npi_view_bytes(&g->tensor[r].v) == bytes && !is_port(g, r)) {
+            m->root[r] = n->out[0];
+            m->sub[r] = at;
+            placed[i] = 1;
+            count++;
+        }
+        at += bytes;
+    }
+    return count;
 }
 
 static int64_t node_macs(const struct npi_graph *g, const struct npi_node *n) {
@@ -49,13 +96,13 @@ static int bind_chains(struct npi_binder *b, const int *only_user, struct chaine
 static const struct npi_node *step_node(const struct npi_graph *g, const struct npi_step *s, int i) { return &g->node[i < s->n_also ? s->also[i] : s->node]; }
 
 /* May out 0 of this step take the memory of input i? Only when that memory dies here and is not a constant. */
-static void try_inplace(const struct npi_graph *g, const struct npi_node *n, const struct npi_step *s, int *root, const int *last_use, const char *is_const, int step) {
+static void try_inplace(const struct npi_graph *g, const struct npi_node *n, const struct npi_step *s, const struct share *m, const int *last_use, const char *is_const, int step) {
     if (s->inplace_of < 0 || s->inplace_of >= n->n_in) return;
     const int x = n->in[s->inplace_of], y = n->out[0];
     if (x < 0) return;
-    const int rx = root_of(root, x);
-    if (is_const[rx] || last_use[rx] != step || npi_view_bytes(&g->tensor[y].v) > npi_view_bytes(&g->tensor[rx].v)) return;
-    root[y] = rx;
+    const int rx = root_of(m->root, x);
+    if (place_of(m, x) || is_const[rx] || last_use[rx] != step || npi_view_bytes(&g->tensor[y].v) > npi_view_bytes(&g->tensor[rx].v)) return;
+    m->root[y] = rx;
 }
 
 /* Constants may lie in the same memory (a Reshape of each other): `readers` of each tensor's memory, by the first tensor that lies there. */
@@ -109,7 +156,12 @@ int npi_plan_make(struct npi_plan *out, const struct npi_graph *g, const struct 
     p.offset = npi_arena_array(mem, int64_t, nt);
     p.root = npi_arena_array(mem, int, nt);
     p.step = npi_arena_array(mem, struct npi_step, g->n_nodes + 1);
-    if (!last_use || !is_const || !life || !chain || !inner || !p.offset || !p.root || !p.step || npi_graph_index(g, &tmp, &ix) < 0 || count_readers(g, ix.n_users, &tmp, &readers) < 0) goto done;
+    const struct share share = { p.root, npi_arena_array(&tmp, int64_t, nt) };
+    int most_in = 1;
+    for (int i = 0; i < g->n_nodes; i++)
+        if (g->node[i].n_in > most_in) most_in = g->node[i].n_in;
+    char *placed = npi_arena_array(&tmp, char, most_in);
+    if (!last_use || !is_const || !life || !chain || !inner || !share.sub || !placed || !p.offset || !p.root || !p.step || npi_graph_index(g, &tmp, &ix) < 0 || count_readers(g, ix.n_users, &tmp, &readers) < 0) goto done;
     for (int t = 0; t < g->n_tensors; t++) {
         p.root[t] = t;
         p.offset[t] = -1;
@@ -126,8 +178,15 @@ int npi_plan_make(struct npi_plan *out, const struct npi_graph *g, const struct 
         if (inner[i]) continue;
         const struct npi_op_def *d = npi_op_def(n->op);
         if (d && d->flags & NPI_OPF_ALIAS && n->n_out == 1 && !is_const[n->in[0]]) {
-            p.root[n->out[0]] = root_of(p.root, n->in[0]);
+            p.root[n->out[0]] = n->in[0];
             continue;
+        }
+        b.placed = NULL;
+        if (n->op == NPI_OP_CONCAT && !o->reference_only && !n->act.kind) {
+            const int k_placed = place_inputs(g, n, is_const, &share, placed);
+            p.n_placed += k_placed;
+            if (k_placed == n->n_in) continue; /* it has no step at all */
+            b.placed = placed;
         }
         struct npi_step *s = &p.step[p.n_steps];
         if (chain[i].n) *s = chain[i].step;
@@ -159,7 +218,7 @@ int npi_plan_make(struct npi_plan *out, const struct npi_graph *g, const struct 
         const int y = n->out[0];
         if (y < 0 || p.root[y] != y) continue;
         const int until = last_use[y];
-        try_inplace(g, n, &p.step[s], p.root, last_use, is_const, s);
+        try_inplace(g, n, &p.step[s], &share, last_use, is_const, s);
         if (p.root[y] != y) last_use[p.root[y]] = until > s ? until : s;
     }
     /* 4. Live ranges and offsets. Graph inputs are written before step 0. */
@@ -171,9 +230,11 @@ int npi_plan_make(struct npi_plan *out, const struct npi_graph *g, const struct 
     for (int s = 0; s < p.n_steps; s++) {
         const struct npi_node *n = &g->node[p.step[s].node];
         for (int i = 0; i < n->n_out; i++) {
-            const int t = n->out[i];
-            if (t < 0 || p.root[t] != t) continue;
-            life[t] = (struct npi_life){ npi_view_bytes(&g->tensor[t].v), s, last_use[t] > s ? last_use[t] : s, 0 };
+            const int t = n->out[i] < 0 ? -1 : root_of(p.root, n->out[i]);
+            if (t < 0) continue;
+            if (life[t].first > p.n_steps) life[t] = (struct npi_life){ npi_view_bytes(&g->tensor[t].v), s, s, 0 }; /* from the first thing that is made in it */
+            if (life[t].last < last_use[t]) life[t].last = last_use[t];
+            if (life[t].last < s) life[t].last = s;
         }
     }
     for (int t = 0; t < g->n_tensors; t++)
@@ -185,7 +246,7 @@ int npi_plan_make(struct npi_plan *out, const struct npi_graph *g, const struct 
         goto done;
     }
     for (int t = 0; t < g->n_tensors; t++)
-        if (life[p.root[t] == t ? t : root_of(p.root, t)].bytes) p.offset[t] = life[root_of(p.root, t)].offset;
+        if (life[p.root[t] == t ? t : root_of(p.root, t)].bytes) p.offset[t] = life[root_of(p.root, t)].offset + place_of(&share, t);
     for (int t = 0; t < g->n_tensors; t++) p.root[t] = root_of(p.root, t);
     p.scratch_bytes = npi_align_up(p.scratch_bytes, NPI_ALIGN);
     *out = p;

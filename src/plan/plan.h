@@ -47,6 +47,7 @@ struct npi_binder {
     struct npi_arena *mem;     /* model arena: packed weights, params */
     const int *n_users;        /* [n_tensors] */
     struct np_error *err;
+    const char *placed;        /* of a Concat: [n_in] 1: the input is made where it belongs in the output, nothing to copy; NULL: none */
     const struct npi_sink *sink; /* plan/sink.h; NULL: the node's output is stored */
 };
 /* 1: bound, step filled in (zeroed before the call; inplace_of = -1). 0: not mine. Negative: error. */
@@ -60,7 +61,8 @@ int npi_bind_generic(struct npi_binder *b, const struct npi_node *n, struct npi_
 struct npi_plan {
     struct npi_step *step; int n_steps;
     int64_t *offset;           /* [n_tensors]: arena offset, -1: a constant, or unused */
-    int *root;                 /* [n_tensors]: tensor whose memory it shares (Reshape, in-place steps); itself if none */
+    int *root;                 /* [n_tensors]: tensor whose memory it shares (Reshape, in-place steps, inputs of a Concat); itself if none */
+    int n_placed;              /* inputs of Concats that are made in place, and are never copied */
     size_t arena_bytes, scratch_bytes; /* scratch: of one worker */
     int64_t macs;
 };

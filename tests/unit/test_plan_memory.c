@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a plan does to memory: which constants it is done with, and when. */
+/* What a plan does to memory: which constants it is done with and when, what is made where it belongs, what works in place. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -75,7 +75,95 @@ static void spent_once(void **state) {
     npi_arena_free(&mem);
 }
 
+static int concat(int axis, const int *in, int n_in) {
+    const struct npi_node n = { .op = NPI_OP_CONCAT, .name = "concat", .a.concat.axis = axis };
+    return npi_build1(&g, &n, in, n_in, &err);
+}
+
+/* Runs the plan of g and gives the floats of tensor y. */
+static float *run(const struct npi_plan *p, int x, int y) {
+    const int64_t n = npi_view_count(&g.tensor[y].v);
+    char *const arena = npi_alloc(p->arena_bytes + NPI_TAIL), *const scratch = npi_alloc(p->scratch_bytes + NPI_TAIL);
+    float *const out = npi_alloc((size_t)n * sizeof *out);
+    void **const ptr = npi_arena_array(&mem, void *, g.n_tensors);
+    memset(arena, 0xff, p->arena_bytes);
+    for (int t = 0; t < g.n_tensors; t++) ptr[t] = p->offset[t] >= 0 ? arena + p->offset[t] : g.tensor[t].v.data;
+    for (int64_t i = 0; i < npi_view_count(&g.tensor[x].v); i++) ((float *)ptr[x])[i] = (float)(i % 13) - 6;
+    const struct npi_exec e = { ptr, scratch, p->scratch_bytes, 1 };
+    for (int s = 0; s < p->n_steps; s++)
+        for (int t = 0; t < p->step[s].n_tasks; t++) p->step[s].run(&p->step[s], &e, t, 0);
+    memcpy(out, ptr[y], (size_t)n * sizeof *out);
+    npi_free(arena);
+    npi_free(scratch);
+    return out;
+}
+
+static int relu(int x) {
+    const struct npi_node n = { .op = NPI_OP_RELU, .name = "relu" };
+    return npi_build1(&g, &n, &x, 1, &err);
+}
+
+/* Detection heads: convolutions, reshaped, make their part of the output where it belongs; a Concat within a Concat, too. What may not lie there is copied: a constant,
+ * an input of the graph, the same tensor again, and what an axis in front cuts into pieces. Steps that would work in place leave parts alone. */
+static void made_in_place(void **state) {
+    (void)state;
+    for (int batch = 1; batch <= 2; batch++) {
+        struct npi_plan p, q;
+        struct npi_kernels k;
+        begin();
+        const int x = input(4, (const int64_t[]){ batch, 4, 4, 16 });
+        const struct npi_view cv = { .dtype = NP_F32, .rank = 3, .d = { batch, 3, 16 } };
+        const int c = npi_graph_const(&g, "c", &cv);
+        int part[6];
+        for (int i = 0; i < 3; i++) {
+            const int y = conv(x, weights(16, 16)); /* read twice: by the Concat and by the Relu, which must not write over it */
+            part[i] = npi_build_reshape(&g, "flat", y, 3, (const int64_t[]){ batch, 16, 16 }, &err);
+        }
+        const int inner = concat(1, part, 2), again = relu(part[0]);
+        const int picture = npi_build_reshape(&g, "picture", x, 3, (const int64_t[]){ batch, 16, 16 }, &err);
+        const int all[] = { again, inner, part[2], part[2], c, picture };
+        const int y = concat(1, all, 6), z = relu(y);
+        assert_true(z >= 0);
+        assert_int_equal(npi_graph_set_io(&g, &x, 1, &z, 1), 0);
+        npi_kernels_init(&k, 0);
+        assert_int_equal(npi_plan_make(&p, &g, &k, &mem, NULL, &err), 0);
+        assert_int_equal(p.n_placed, batch == 1 ? 5 : 0); /* of inner 2, of y: again, inner, part[2] once */
+        int concats = 0;
+        for (int s = 0; s < p.n_steps; s++) concats += g.node[p.step[s].node].op == NPI_OP_CONCAT;
+        assert_int_equal(concats, batch == 1 ? 1 : 2);
+        assert_int_equal(npi_plan_make(&q, &g, &k, &mem, &(struct npi_plan_opts){ .reference_only = 1 }, &err), 0);
+        assert_int_equal(q.n_placed, 0);
+        float *const got = run(&p, x, z), *const want = run(&q, x, z);
+        assert_memory_equal(got, want, npi_view_bytes(&g.tensor[z].v));
+        npi_free(got);
+        npi_free(want);
+        npi_arena_free(&mem);
+    }
+}
+
+/* A residual add, alone and inside a convolution, and an activation work on the memory of what dies there. */
+static void works_in_place(void **state) {
+    (void)state;
+    struct npi_plan p;
+    struct npi_kernels k;
+    begin();
+    const int x = input(4, (const int64_t[]){ 1, 4, 4, 16 }), a = conv(x, weights(16, 16)), b = conv(a, weights(16, 16));
+    const struct npi_node add = { .op = NPI_OP_ADD, .name = "add" };
+    const int c = npi_build1(&g, &add, (int[]){ a, b }, 2, &err), d = relu(c), h = conv(d, weights(16, 16));
+    const struct npi_node with = { .op = NPI_OP_CONV2D, .name = "residual", .a.conv = { .win = { .kh = 1, .kw = 1, .sh = 1, .sw = 1, .dh = 1, .dw = 1 }, .groups = 1 } };
+    const int y = npi_build1(&g, &with, (int[]){ h, weights(16, 16), -1, d }, 4, &err), e = conv(y, weights(16, 16));
+    assert_true(e >= 0);
+    assert_int_equal(npi_graph_set_io(&g, &x, 1, &e, 1), 0);
+    npi_kernels_init(&k, 0);
+    assert_int_equal(npi_plan_make(&p, &g, &k, &mem, NULL, &err), 0);
+    assert_int_equal(p.root[c], p.root[a]); /* of a and b the one that the step names */
+    assert_int_equal(p.root[d], p.root[a]);
+    assert_int_equal(p.root[y], p.root[a]);
+    assert_int_equal(p.offset[y], p.offset[a]);
+    npi_arena_free(&mem);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(spent_once) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(spent_once), cmocka_unit_test(made_in_place), cmocka_unit_test(works_in_place) };
     return cmocka_run_group_tests_name("plan_memory", tests, NULL, NULL);
 }
