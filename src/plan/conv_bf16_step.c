@@ -42,11 +42,11 @@ static void run(const struct npi_step *s, const struct npi_exec *x, int task, in
     npi_conv_f32_rows(c, (const float *)x->ptr[c->x] + group * cig, m0, m, rows, (float *)(void *)(scratch + p->copies_at));
     const struct npi_gemm_bf16_rows r = { .dst = tiles, .a = rows, .a_stride = (size_t)c->m_tile, .m = m, .taps = c->taps, .k = c->k, .parts = p->parts };
     p->g.rows(&r);
-    float *const tile_at = c->sink ? (float *)(void *)(scratch + c->tile_at) : (float *)x->ptr[c->y] + m0 * (size_t)c->co + col;
+    float *const tile_at = c->sink ? (float *)(void *)(scratch + c->tile_at) : (float *)x->ptr[c->y] + m0 * c->ldc + col;
     const struct npi_gemm_bf16_job j = {
         .a = tiles, .m = m, .kt = p->kt, .parts = p->parts,
         .w = p->packed + ((size_t)group * p->group_bytes + npi_gemm_bf16_w_bytes(p->kt * NPI_BF16_K, n0, p->parts)) / sizeof *p->packed,
-        .bias = c->bias + col, .n = n, .c = tile_at, .ldc = (size_t)(c->sink ? c->tile_cols : c->co),
+        .bias = c->bias + col, .n = n, .c = tile_at, .ldc = c->sink ? (size_t)c->tile_cols : c->ldc,
         .res = c->res < 0 ? NULL : (const float *)x->ptr[c->res] + m0 * (size_t)c->co + col, .ldres = (size_t)c->co,
         .res_before_act = c->res_before_act, .act = c->act
     };

@@ -142,11 +142,11 @@ static void run(const struct npi_step *s, const struct npi_exec *x, int task, in
     const size_t col = (size_t)(group * cog + blk->n0);
     const float *in = (const float *)x->ptr[c->x] + group * cig, **rows = npi_exec_scratch(x, worker);
     npi_conv_f32_rows(c, in, m0, m, rows, (float *)(void *)((char *)rows + npi_align_up((size_t)(c->taps * c->m_tile) * sizeof *rows, NPI_ALIGN)));
-    float *const tile_at = c->sink ? (float *)(void *)((char *)rows + c->tile_at) : (float *)x->ptr[c->y] + m0 * (size_t)c->co + col;
+    float *const tile_at = c->sink ? (float *)(void *)((char *)rows + c->tile_at) : (float *)x->ptr[c->y] + m0 * c->ldc + col;
     const struct npi_gemm_f32_job j = {
         .a = rows, .a_stride = (size_t)c->m_tile, .m = m, .taps = c->taps, .k = c->k,
         .w = c->packed + (size_t)group * c->group_floats + blk->at, .bias = c->bias + col, .n = blk->n, .n_behind = cog - blk->n0 - blk->n,
-        .c = tile_at, .ldc = (size_t)(c->sink ? c->tile_cols : c->co),
+        .c = tile_at, .ldc = c->sink ? (size_t)c->tile_cols : c->ldc,
         .res = c->res < 0 ? NULL : (const float *)x->ptr[c->res] + m0 * (size_t)c->co + col, .ldres = (size_t)c->co,
         .res_before_act = c->res_before_act, .act = c->act
     };
@@ -217,6 +217,8 @@ int npi_conv_f32_step(struct npi_binder *b, struct npi_conv_f32 *c, struct npi_s
     choose_rows(c);
     if (b->sink && (c->res >= 0 || c->groups != 1)) return 0;
     c->sink = b->sink;
+    c->ldc = b->ld ? (size_t)b->ld : (size_t)c->co;
+    s->strided = 1;
     if (npi_conv_bf16_takes(b, c)) return npi_conv_bf16_step(b, c, s);
     const size_t window = (size_t)c->taps * (size_t)c->k, cols = npi_gemm_f32_packed_cols(g, cog);
     size_t bytes;

@@ -32,6 +32,7 @@ struct npi_conv_f32 {
     size_t group_floats;
     int m_tile, m_tiles, n_blocks;
     const struct npi_conv_f32_block *block; /* [n_blocks], the same for each group */
+    size_t ldc;                      /* floats from pixel to pixel of y */
     const struct npi_sink *sink; int tile_cols; size_t tile_at; /* NULL: none; columns of the widest block; where the tile lies in scratch, behind it what the sink needs */
 };
 

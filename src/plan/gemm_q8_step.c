@@ -21,6 +21,7 @@ struct params {
     int dense;                 /* windows are pixels: 1x1, stride 1, no padding */
     int direct;                /* and x is as the kernel wants A: nothing to copy for a whole tile */
     int tiles_per_task, panels_per_task, m_tasks;
+    size_t ldy;                /* bytes from pixel to pixel of y */
     const char **panel;        /* [n_panels] */
     const struct npi_sink *sink; int tile_cols; size_t tile_at; /* NULL: none; where the tile [48][tile_cols] lies in scratch, behind it what the sink needs */
 };
@@ -134,9 +135,9 @@ static void run(const struct npi_step *s, const struct npi_exec *e, int task, in
         if (p->direct && rows == NPI_Q8_ROWS) from = (const char *)e->ptr[p->x_id] + (size_t)m0 * p->lda;
         else fill_tile(p, a, e->ptr[p->x_id], m0, rows);
         if (p->row_factor) npi_gemm_q8_row_sums(row, from, p->lda, rows, p->k, p->row_factor, p->zx_u8);
-        uint8_t *const y = p->sink ? (uint8_t *)a + p->tile_at : (uint8_t *)e->ptr[p->y_id] + (size_t)m0 * (size_t)p->n + (size_t)(first * p->g.nr);
+        uint8_t *const y = p->sink ? (uint8_t *)a + p->tile_at : (uint8_t *)e->ptr[p->y_id] + (size_t)m0 * p->ldy + (size_t)(first * p->g.nr);
         struct npi_gemm_q8_tile t = { .a = from, .lda = p->lda, .row = p->row_factor ? row : NULL, .rows = rows, .groups = p->groups, .out = p->out,
-                                      .ldy = (size_t)(p->sink ? p->tile_cols : p->n) };
+                                      .ldy = p->sink ? (size_t)p->tile_cols : p->ldy };
         if (p->g.enter) p->g.enter(); /* not around it all: a sink may multiply, too */
         for (int i = first; i < last; i++) {
             const int c0 = i * p->g.nr;
@@ -216,7 +217,7 @@ int npi_gemm_q8_step(struct npi_binder *b, const struct npi_gemm_q8_job *j, stru
     if (j->n < 1 || j->k < 1 || j->n > INT_MAX / 64 || j->k > INT_MAX / 64 || j->batch * j->oh * j->ow > INT_MAX || j->batch * j->oh * j->ow < 1) return 0;
     struct params *const p = npi_arena_alloc(b->mem, sizeof *p);
     if (!p) return npi_fail(b->err, NP_ENOMEM, "out of memory while planning");
-    *p = (struct params){ .out = npi_q8_out_of(j->act, j->y), .win = j->win, .x_id = j->x_id, .y_id = j->y_id, .x_u8 = j->x->dtype == NP_U8, .sink = b->sink,
+    *p = (struct params){ .out = npi_q8_out_of(j->act, j->y), .win = j->win, .x_id = j->x_id, .y_id = j->y_id, .x_u8 = j->x->dtype == NP_U8, .sink = b->sink, .ldy = (size_t)(b->ld ? b->ld : j->n),
                           .zx = npi_q_zero(j->x, 0), .k = (int)j->k, .n = (int)j->n, .h = j->h, .wd = j->wd, .ci = j->ci, .oh = j->oh, .ow = j->ow, .rows = j->batch * j->oh * j->ow };
     p->zx_u8 = p->x_u8 ? p->zx : p->zx + 128;
     const struct npi_window *const w = &p->win;
@@ -224,6 +225,7 @@ int npi_gemm_q8_step(struct npi_binder *b, const struct npi_gemm_q8_job *j, stru
     const int r = pack(b, j, p);
     if (r != 1) return r;
     split(p);
+    s->strided = 1;
     s->kernel = p->g.name;
     s->run = run;
     s->n_tasks = p->m_tasks * ((p->n_panels + p->panels_per_task - 1) / p->panels_per_task);

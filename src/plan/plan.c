@@ -3,7 +3,8 @@
  *
  *   a ──┐                                       [   a   |   b   ]  c
  *   b ──┴─ Concat ── c                          a and b are made inside c, where c is their parent and `sub` their place: nothing is copied.
- *                                               Only where they lie in one piece: no axis in front of the Concat's is longer than 1 */
+ *                                               Where they lie in one piece (no axis in front of the Concat's is longer than 1) whatever makes them; else,
+ *                                               of channels, what a convolution makes for nobody else: it stores pixels as far apart as c has channels */
 #include "plan/plan.h"
 #include "plan/arena.h"
 #include "plan/chain.h"
@@ -43,9 +44,9 @@ static int place_inputs(const struct npi_graph *g, const struct npi_node *n, con
     const int axis = n->a.concat.axis < 0 ? n->a.concat.axis + y->rank : n->a.concat.axis;
     int count = 0;
     int64_t at = 0;
-    for (int i = 0; i < n->n_in; i++) placed[i] = 0;
+    for (int i = 0; i < n->n_in; i++) count += placed[i] = m->root[n->in[i]] == n->out[0]; /* slices */
     for (int i = 0; i < axis; i++)
-        if (y->d[i] != 1) return 0;
+        if (y->d[i] != 1) return count;
     for (int i = 0; i < n->n_in; i++) {
         const int r = root_of(m->root, n->in[i]);
         const struct npi_view *const x = &g->tensor[n->in[i]].v;
@@ -59,6 +60,38 @@ static int place_inputs(const struct npi_graph *g, const struct npi_node *n, con
         at += bytes;
     }
     return count;
+}
+
+/* Does the step of a Concat (bind_move.c) take it, whatever is left to copy? Its C reference would read a slice as if it were dense. */
+static int copies_slices(const struct npi_graph *g, const struct npi_node *n) {
+    const struct npi_view *const y = &g->tensor[n->out[0]].v;
+    for (int i = 0; i < n->n_in; i++) {
+        const struct npi_view *const x = &g->tensor[n->in[i]].v;
+        if (npi_view_count(x) < 1 || x->dtype != y->dtype) return 0;
+        if (!npi_same_q(&x->q, &y->q) && (np_dtype_size(y->dtype) != 1 || x->q.n != 1 || y->q.n != 1)) return 0;
+    }
+    return 1;
+}
+
+/* Slices: what a convolution makes for nobody but a Concat of channels is stored pixel by pixel between the other inputs. cat[t]: that Concat, + 1. */
+static void find_slices(const struct npi_graph *g, const int *only_user, const int *producer, int *cat) {
+    for (int i = 0; i < g->n_nodes; i++) {
+        const struct npi_node *const n = &g->node[i];
+        const struct npi_view *const y = n->n_out == 1 ? &g->tensor[n->out[0]].v : NULL;
+        if (n->dead || n->op != NPI_OP_CONCAT || !y || n->act.kind || y->rank < 2 || (n->a.concat.axis != y->rank - 1 && n->a.concat.axis != -1) || !copies_slices(g, n)) continue;
+        for (int k = 0; k < n->n_in; k++) {
+            const int t = n->in[k], from = producer[t];
+            const struct npi_view *const x = &g->tensor[t].v;
+            if (from >= 0 && g->node[from].op == NPI_OP_CONV2D && only_user[t] == i && x->dtype == y->dtype && npi_same_q(&x->q, &y->q)) cat[t] = i + 1;
+        }
+    }
+}
+
+/* Bytes of the channels in front of input t of a Concat. */
+static int64_t channels_before(const struct npi_graph *g, const struct npi_node *n, int t) {
+    int64_t c = 0;
+    for (int i = 0; n->in[i] != t; i++) c += g->tensor[n->in[i]].v.d[g->tensor[n->in[i]].v.rank - 1];
+    return c * (int64_t)np_dtype_size(g->tensor[t].v.dtype);
 }
 
 static int64_t node_macs(const struct npi_graph *g, const struct npi_node *n) {
@@ -161,7 +194,8 @@ int npi_plan_make(struct npi_plan *out, const struct npi_graph *g, const struct 
     for (int i = 0; i < g->n_nodes; i++)
         if (g->node[i].n_in > most_in) most_in = g->node[i].n_in;
     char *placed = npi_arena_array(&tmp, char, most_in);
-    if (!last_use || !is_const || !life || !chain || !inner || !share.sub || !placed || !p.offset || !p.root || !p.step || npi_graph_index(g, &tmp, &ix) < 0 || count_readers(g, ix.n_users, &tmp, &readers) < 0) goto done;
+    int *cat = npi_arena_array(&tmp, int, nt);
+    if (!last_use || !is_const || !life || !chain || !inner || !share.sub || !placed || !cat || !p.offset || !p.root || !p.step || npi_graph_index(g, &tmp, &ix) < 0 || count_readers(g, ix.n_users, &tmp, &readers) < 0) goto done;
     for (int t = 0; t < g->n_tensors; t++) {
         p.root[t] = t;
         p.offset[t] = -1;
@@ -171,6 +205,7 @@ int npi_plan_make(struct npi_plan *out, const struct npi_graph *g, const struct 
     struct npi_binder b = { .g = g, .k = k, .mem = mem, .n_users = ix.n_users, .err = err };
 
     if (!o->reference_only && (r = bind_chains(&b, ix.only_user, chain, inner)) < 0) goto done;
+    if (!o->reference_only) find_slices(g, ix.only_user, ix.producer, cat);
     r = NP_ENOMEM;
     /* 1. Steps; Reshape becomes shared memory. Steps are numbered as they are made, nodes that vanish have none. */
     for (int i = 0; i < g->n_nodes; i++) {
@@ -189,8 +224,14 @@ int npi_plan_make(struct npi_plan *out, const struct npi_graph *g, const struct 
             b.placed = placed;
         }
         struct npi_step *s = &p.step[p.n_steps];
+        const int slice = n->n_out == 1 && n->out[0] >= 0 && !chain[i].n ? cat[n->out[0]] : 0;
+        b.ld = slice ? g->tensor[g->node[slice - 1].out[0]].v.d[g->tensor[g->node[slice - 1].out[0]].v.rank - 1] : 0;
         if (chain[i].n) *s = chain[i].step;
         else if ((r = npi_choose(&b, n, o->reference_only, s)) < 0) goto done;
+        if (slice && s->strided) {
+            p.root[n->out[0]] = g->node[slice - 1].out[0];
+            share.sub[n->out[0]] = channels_before(g, &g->node[slice - 1], n->out[0]);
+        }
         r = NP_ENOMEM;
         s->node = i;
         s->macs = 0;

@@ -35,6 +35,7 @@ struct npi_step {
     int parts;                 /* of a float product: bf16 parts that its operands are split into; 0: f32 */
     /* set by a binder that can work in place: output 0 takes the memory of input `inplace_of` if that one dies here; -1 none */
     int inplace_of;
+    int strided;               /* 1: the binder has heeded npi_binder.ld */
     /* bit i: input i is a constant that the binder has packed; run() never reads it, so its original is dropped after planning */
     unsigned packed_in;
 };
@@ -47,6 +48,7 @@ struct npi_binder {
     struct npi_arena *mem;     /* model arena: packed weights, params */
     const int *n_users;        /* [n_tensors] */
     struct np_error *err;
+    int64_t ld;                /* of a product: channels from pixel to pixel of the output when it is a slice of a wider one; 0: it stands alone */
     const char *placed;        /* of a Concat: [n_in] 1: the input is made where it belongs in the output, nothing to copy; NULL: none */
     const struct npi_sink *sink; /* plan/sink.h; NULL: the node's output is stored */
 };

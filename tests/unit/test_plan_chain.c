@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Chains (plan/chain.c) give the bytes of the single steps, at every ISA level and precision, in any order of tasks; and they are made where they should be.
+/* Chains (plan/chain.c), and slices of a Concat that are made where they belong, give the bytes of the single steps, at every ISA level and precision, in any order of tasks; and they are made where they should be.
  * The same graph with the convolution's result as an output of its own has no chain: that is the comparison. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -155,6 +155,44 @@ static void chains(void **state) {
     }
 }
 
+/* Two convolutions for a Concat of channels write their slices of its output themselves: two steps, and the bytes of three. */
+static void slices(void **state) {
+    (void)state;
+    const char *level;
+    unsigned flags;
+    for (int l = 0; npi_cpu_level_at(l, &level, &flags); l++) {
+        if ((flags & npi_cpu_flags()) != flags) continue;
+        for (int i = 0; i < 24; i++) {
+            const struct shape s = { range(1, 17), range(1, 17), range(1, 40), range(1, 4), range(1, 40), range(0, 1) ? 1 : 3 };
+            const enum tail what = i & 1 ? TURN_BYTES : TURN;
+            int first, y, two, three;
+            const int x = build(&s, what, &first, &y);
+            for (int k = 0; k < g.n_nodes; k++) g.node[k].dead = g.node[k].op == NPI_OP_TRANSPOSE;
+            const struct npi_node n = g.node[0], cat = { .op = NPI_OP_CONCAT, .name = "cat", .a.concat.axis = 3 };
+            const struct npi_view hint = { .dtype = g.tensor[first].v.dtype, .q = g.tensor[first].v.q };
+            int second;
+            fail_if(npi_build(&g, &n, n.in, 3, &second, 1, NULL, &hint, &err));
+            fail_if(npi_build(&g, &cat, i & 2 ? (int[]){ second, first } : (int[]){ first, second }, 2, &y, 1, NULL, &hint, &err));
+            npi_graph_compact(&g);
+            const void *const data = picture(x);
+            for (int parts = 0; parts <= (i & 1 ? 0 : 3); parts++) {
+                struct npi_kernels k;
+                npi_kernels_init(&k, flags);
+                k.product_parts = parts;
+                assert_int_equal(npi_graph_set_io(&g, &x, 1, &y, 1), 0);
+                void *const got = run(&k, x, data, y, 3, &two);
+                assert_int_equal(npi_graph_set_io(&g, &x, 1, (int[]){ y, first, second }, 3), 0);
+                void *const want = run(&k, x, data, y, 1, &three);
+                if (two != 2 || three != 3) fail_msg("%s, %d parts: %d steps, alone %d", level, parts, two, three);
+                if (memcmp(got, want, npi_view_bytes(&g.tensor[y].v))) fail_msg("slices at %s, %d parts, %s: not the bytes of the copies", level, parts, tails[what]);
+                npi_free(got);
+                npi_free(want);
+            }
+            npi_arena_free(&mem);
+        }
+    }
+}
+
 /* No chain: somebody else reads what lies between, the convolution adds a residual, or it has groups. */
 static void none(void **state) {
     (void)state;
@@ -189,6 +227,6 @@ static void none(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(chains), cmocka_unit_test(none) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(chains), cmocka_unit_test(slices), cmocka_unit_test(none) };
     return cmocka_run_group_tests_name("plan_chain", tests, NULL, NULL);
 }
