@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# nextpose models: our own nets, those that are part of the library and the one that lies beside it. Needs no download.
+# nextpose models and our own nets, those that are part of the library and the one that lies beside it. Needs no download.
 . "$(dirname "$0")/lib.sh"
 weights=$NEXTPOSE_SOURCE/weights
 "$NP" models list --models-dir "$weights" >"$T/list" || fail "models list"
