@@ -7,9 +7,14 @@
 #include "ops/quantize.h"
 #include "plan/bind_f32.h"
 #include "plan/bind_q8.h"
+#include "plan/conv_f32_step.h"
 #include "plan/sink.h"
 
-enum { PIECE = 96 }; /* columns of a tile: with 128 rows 48 KiB, which stay in L1 or just behind it */
+enum {
+    PIECE = 96,                      /* columns of a tile: with 128 rows 48 KiB, which stay in L1 or just behind it */
+    PAIR_WEIGHT_BYTES = 320 * 1024,  /* of two products in a row: more would leave L2 between one tile and the next */
+    PAIR_WORTH_BYTES = 2 << 20       /* of what lies between them: less is no memory to speak of, and too few tiles to share out */
+};
 
 struct tail {
     struct npi_sink sink;
@@ -87,8 +92,83 @@ static int find_tail(const struct npi_binder *b, int first, const int *only_user
     return what ? count : 0;
 }
 
+/* The second of two products: reads tiles of the first one from scratch. */
+struct point {
+    struct npi_sink sink;
+    void (*gemm)(const struct npi_gemm_f32_job *j);
+    const float *packed, *bias;
+    int k, n, res, res_before_act;
+    struct npi_kact_f32 act;
+};
+
+static size_t point_scratch(const struct npi_sink *s, int m, int n) {
+    (void)s, (void)n;
+    return (size_t)m * sizeof(float *);
+}
+
+static void put_point(const struct npi_sink *s, const struct npi_exec *x, const void *tile, size_t ld, size_t m0, int m, int n0, int n, void *scratch) {
+    const struct point *const p = (const struct point *)s;
+    const float **const rows = scratch;
+    (void)n0, (void)n; /* all columns */
+    for (int r = 0; r < m; r++) rows[r] = (const float *)tile + (size_t)r * ld;
+    const struct npi_gemm_f32_job j = {
+        .a = rows, .a_stride = (size_t)m, .m = m, .taps = 1, .k = p->k, .w = p->packed, .bias = p->bias, .n = p->n, .c = (float *)x->ptr[s->y] + m0 * (size_t)p->n, .ldc = (size_t)p->n,
+        .res = p->res < 0 ? NULL : (const float *)x->ptr[p->res] + m0 * (size_t)p->n, .ldres = (size_t)p->n, .res_before_act = p->res_before_act, .act = p->act
+    };
+    p->gemm(&j);
+}
+
+/* The 1x1 convolution that alone reads the result of convolution n, when the pair is to be one step; -1: it is not. */
+static int find_point(const struct npi_binder *b, const struct npi_node *n, const int *only_user) {
+    int node[NPI_CHAIN_MAX], op, to_f32;
+    if (b->k->product_parts || n->op != NPI_OP_CONV2D || n->n_out != 1 || n->a.conv.groups != 1 || (n->n_in > 3 && n->in[3] >= 0) || !npi_bind_is_product_f32(b, n)) return -1;
+    const int user = only_user[n->out[0]];
+    if (user < 0) return -1;
+    const struct npi_node *const u = &b->g->node[user];
+    const struct npi_window *const w = &u->a.conv.win;
+    if (u->op != NPI_OP_CONV2D || u->in[0] != n->out[0] || u->n_out != 1 || u->a.conv.groups != 1 || !npi_bind_is_product_f32(b, u)) return -1;
+    if (w->kh != 1 || w->kw != 1 || w->sh != 1 || w->sw != 1 || w->pt || w->pl || w->pb || w->pr || (u->n_in > 3 && u->in[3] >= 0 && npi_bind_view(b, u->in[3])->data)) return -1;
+    const int64_t weights = npi_view_count(npi_bind_view(b, n->in[1])) + npi_view_count(npi_bind_view(b, u->in[1]));
+    if (weights > PAIR_WEIGHT_BYTES / (int64_t)sizeof(float) || npi_view_count(npi_bind_view(b, n->out[0])) < PAIR_WORTH_BYTES / (int64_t)sizeof(float)) return -1;
+    return find_tail(b, user, only_user, node, &op, &to_f32) ? -1 : user;
+}
+
+static int bind_point(struct npi_binder *b, int first, const int *only_user, int node[NPI_CHAIN_MAX], int *n, struct npi_step *s) {
+    const struct npi_node *const wide = &b->g->node[first];
+    const int second = find_point(b, wide, only_user);
+    if (second < 0) return 0;
+    const struct npi_node *const u = &b->g->node[second];
+    const struct npi_gemm_f32 *const g = &b->k->gemm_f32;
+    const struct npi_view *const w = npi_bind_view(b, u->in[1]);
+    const float *const bias = npi_bind_const_f32(b, u->n_in > 2 ? u->in[2] : -1);
+    const int k = (int)w->d[3], co = (int)w->d[0];
+    struct point *const p = npi_arena_alloc(b->mem, sizeof *p);
+    int *const also = npi_arena_array(b->mem, int, 1);
+    float *const packed = npi_arena_array(b->mem, float, (size_t)k * npi_gemm_f32_packed_cols(g, co)), *const pb = npi_arena_array(b->mem, float, (size_t)co + 16);
+    if (!p || !also || !packed || !pb) return npi_fail(b->err, NP_ENOMEM, "out of memory while planning");
+    npi_gemm_f32_pack(g, packed, w->data, k, co, 1, (size_t)k);
+    if (bias) memcpy(pb, bias, (size_t)co * sizeof *pb);
+    *p = (struct point){ .sink = { .put = put_point, .scratch = point_scratch, .granule = k, .y = u->out[0] }, .gemm = g->run, .packed = packed, .bias = pb, .k = k, .n = co,
+                         .res = u->n_in > 3 ? u->in[3] : -1, .res_before_act = u->res_before_act, .act = npi_bind_act(&u->act) };
+    b->sink = &p->sink;
+    *s = (struct npi_step){ .inplace_of = -1 };
+    const int r = npi_bind_conv_f32(b, wide, s);
+    b->sink = NULL;
+    if (r != 1) return r;
+    also[0] = node[0] = first;
+    node[1] = second;
+    s->also = also;
+    s->n_also = 1;
+    s->packed_in = bias ? 6 : 2;
+    if (p->res >= 0 && npi_conv_f32_over_residual(b, &p->act, p->res_before_act, p->res, wide->in[0])) s->inplace_of = 3;
+    *n = 2;
+    return 1;
+}
+
 int npi_chain_bind(struct npi_binder *b, int first, const int *only_user, int node[NPI_CHAIN_MAX], int *n, struct npi_step *s) {
     int op, to_f32;
+    const int pair = bind_point(b, first, only_user, node, n, s);
+    if (pair) return pair;
     const int count = find_tail(b, first, only_user, node, &op, &to_f32);
     if (!count) return 0;
     const struct npi_node *const conv = &b->g->node[first], *const last = &b->g->node[node[count - 1]];

@@ -2,6 +2,7 @@
 /* Chains: nodes that one step does, so that what lies between them is never in memory as a whole.
  *
  *   conv ──> (Dequantize) ──> SoftBins                 the head of ConvNeXtPose: the volume [h][w][joints * bins] stays a tile in the cache
+ *   conv ──> 1x1 conv (+ residual)                      expansion and projection of a ConvNeXt block: the map of 4 C channels stays a tile, too (f32)
  *   conv ──> Transpose to [n][c][h][w]                 outputs of ONNX nets; with a Dequantize on either side, too
  *
  * A chain is done where its last node stands in the order. Each number is computed as by the single steps: the bytes are the same. */

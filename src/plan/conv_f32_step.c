@@ -180,6 +180,7 @@ static void choose_grid(struct npi_conv_f32 *c, const struct npi_gemm_f32 *g, st
     while (tile > 32 && c->m < 2 * tile) tile /= 2; /* two threads share pixels rather than columns: each finds its rows in its own cache */
     while (tile > 32 && tile * window * sizeof(float) > TILE_BYTES) tile /= 2;
     while (tile < 512 && c->m / tile > (size_t)want * 2) tile *= 2;
+    while (tile > 32 && c->sink && !c->sink->piece && tile * (size_t)cog * sizeof(float) > TILE_BYTES) tile /= 2; /* as much of the result is in scratch */
     const size_t tiles = (c->m + tile - 1) / tile;
     c->m_tile = (int)npi_align_up((c->m + tiles - 1) / tiles, 8);
     c->m_tiles = (int)((c->m + (size_t)c->m_tile - 1) / (size_t)c->m_tile);
@@ -209,6 +210,11 @@ static int count_panels(const struct npi_gemm_f32 *g, int n) {
     int panels = 0;
     for (; n > 0; panels++) n -= g->panel(n);
     return panels;
+}
+
+/* Each element of the residual is read before y is written there, but the late activations store a bare sum first. */
+int npi_conv_f32_over_residual(const struct npi_binder *b, const struct npi_kact_f32 *act, int res_before_act, int res, int x) {
+    return (act->kind <= NPI_KACT_SIGMOID || res_before_act) && !npi_bind_same_memory(b, res, x);
 }
 
 int npi_conv_f32_step(struct npi_binder *b, struct npi_conv_f32 *c, struct npi_step *s) {
@@ -246,9 +252,7 @@ int npi_conv_f32_step(struct npi_binder *b, struct npi_conv_f32 *c, struct npi_s
     s->packed_in = c->bias_in ? 6 : 2;
     c->tile_at = npi_align_up(s->scratch_bytes, NPI_ALIGN);
     if (c->sink) s->scratch_bytes = c->tile_at + (size_t)c->m_tile * (size_t)c->tile_cols * sizeof(float) + NPI_TAIL + npi_sink_scratch(c->sink, c->m_tile, c->tile_cols);
-    /* y over the residual: each element is read before it is written, but the late activations store a bare sum first */
-    const int late = c->act.kind > NPI_KACT_SIGMOID && !c->res_before_act;
-    if (c->res >= 0 && !late && !npi_bind_same_memory(b, c->res, c->x)) s->inplace_of = 3;
+    if (c->res >= 0 && npi_conv_f32_over_residual(b, &c->act, c->res_before_act, c->res, c->x)) s->inplace_of = 3;
     return 1;
 }
 

@@ -40,6 +40,8 @@ struct npi_conv_f32 {
 int npi_conv_f32_step(struct npi_binder *b, struct npi_conv_f32 *c, struct npi_step *s);
 /* Pointers to the rows of A for m pixels from m0 on: rows[taps][m_tile]. in: x, from the first channel of the group on. copies: where windows that stick out go (m_tile windows; RUNS only). */
 void npi_conv_f32_rows(const struct npi_conv_f32 *c, const float *in, size_t m0, int m, const float **rows, float *copies);
+/* May y take the memory of residual `res` in a product of x? */
+int npi_conv_f32_over_residual(const struct npi_binder *b, const struct npi_kact_f32 *act, int res_before_act, int res, int x);
 struct npi_kact_f32 npi_bind_act(const struct npi_act *a);
 /* 1 when the two tensors may share memory (one is a Reshape of the other, or they are the same). */
 int npi_bind_same_memory(const struct npi_binder *b, int t, int u);

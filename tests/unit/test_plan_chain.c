@@ -193,6 +193,61 @@ static void slices(void **state) {
     }
 }
 
+static int conv_of(int x, int co, int kernel, enum npi_act_kind act, int res) {
+    const struct npi_view wv = { .dtype = NP_F32, .rank = 4, .d = { co, kernel, kernel, g.tensor[x].v.d[3] } }, bv = { .dtype = NP_F32, .rank = 1, .d = { co } };
+    const int w = npi_graph_const(&g, "w", &wv), b = npi_graph_const(&g, "b", &bv);
+    for (int64_t i = 0; i < npi_view_count(&wv); i++) ((float *)g.tensor[w].v.data)[i] = (float)range(-1000, 1000) / 4000;
+    for (int64_t i = 0; i < co; i++) ((float *)g.tensor[b].v.data)[i] = (float)range(-1000, 1000) / 1000;
+    const int pad = kernel / 2;
+    const struct npi_node n = { .op = NPI_OP_CONV2D, .name = "conv", .a.conv = { .win = { kernel, kernel, 1, 1, 1, 1, pad, pad, pad, pad }, .groups = 1 }, .act = { .kind = act, .hi = 6 } };
+    const int in[4] = { x, w, b, res };
+    int y;
+    fail_if(npi_build(&g, &n, in, res < 0 ? 3 : 4, &y, 1, NULL, &(struct npi_view){ .dtype = NP_F32 }, &err));
+    return y;
+}
+
+/* Expansion and projection of a ConvNeXt block, with the block's input added: one step with the bytes of two, in the memory of what is added, while 2 MB would
+ * lie between; two below that, where the projection's result is turned (a chain of its own), and in bf16 parts. */
+static void pairs(void **state) {
+    (void)state;
+    static const struct { int h, w, ci, mid, co, kernel, act, late; } cases[] = {
+        { 64, 66, 20, 128, 20, 1, NPI_ACT_CLAMP, NPI_ACT_NONE }, { 37, 57, 24, 250, 24, 1, NPI_ACT_CLAMP, NPI_ACT_CLAMP }, { 65, 33, 8, 256, 8, 3, NPI_ACT_GELU, NPI_ACT_SILU },
+        { 80, 80, 5, 90, 5, 1, NPI_ACT_SILU, NPI_ACT_GELU }, { 60, 70, 48, 192, 10, 1, NPI_ACT_CLAMP, NPI_ACT_NONE } };
+    const char *level;
+    unsigned flags;
+    for (int l = 0; npi_cpu_level_at(l, &level, &flags); l++) {
+        if ((flags & npi_cpu_flags()) != flags) continue;
+        for (int i = 0; i < (int)(sizeof cases / sizeof *cases); i++) {
+            npi_arena_init(&mem, 0);
+            assert_int_equal(npi_graph_init(&g, &mem, "test"), 0);
+            const struct npi_view xv = { .dtype = NP_F32, .rank = 4, .d = { 1, cases[i].h, cases[i].w, cases[i].ci } };
+            const int x = npi_graph_tensor(&g, "x", &xv), relu = one(NPI_OP_RELU, x), with_res = cases[i].ci == cases[i].co;
+            const int mid = conv_of(relu, cases[i].mid, cases[i].kernel, cases[i].act, -1), y = conv_of(mid, cases[i].co, 1, cases[i].late, with_res ? x : -1);
+            const void *const data = picture(x);
+            struct npi_kernels k;
+            npi_kernels_init(&k, flags);
+            int together, alone, parts;
+            assert_int_equal(npi_graph_set_io(&g, &x, 1, &y, 1), 0);
+            void *const a = run(&k, x, data, y, 1, &together), *const b = run(&k, x, data, y, 3, &together);
+            k.product_parts = 2;
+            npi_free(run(&k, x, data, y, 1, &parts));
+            k.product_parts = 0;
+            assert_int_equal(npi_graph_set_io(&g, &x, 1, (int[]){ y, mid }, 2), 0);
+            void *const want = run(&k, x, data, y, 1, &alone);
+            if (together != 2 || alone != 3 || parts != 3) fail_msg("pair %d at %s: %d steps, alone %d, in parts %d", i, level, together, alone, parts);
+            if (memcmp(a, want, npi_view_bytes(&g.tensor[y].v)) || memcmp(b, want, npi_view_bytes(&g.tensor[y].v))) fail_msg("pair %d at %s: not the bytes of the single steps", i, level);
+            npi_free(a);
+            npi_free(b);
+            npi_free(want);
+            const int turned = one(NPI_OP_TRANSPOSE, y);
+            assert_int_equal(npi_graph_set_io(&g, &x, 1, &turned, 1), 0);
+            npi_free(run(&k, x, data, turned, 1, &together));
+            if (together != 3) fail_msg("pair %d at %s, turned: %d steps", i, level, together); /* turned with a residual: relu, pair, turn; without: relu, first, second turned */
+            npi_arena_free(&mem);
+        }
+    }
+}
+
 /* No chain: somebody else reads what lies between, the convolution adds a residual, or it has groups. */
 static void none(void **state) {
     (void)state;
@@ -227,6 +282,6 @@ static void none(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(chains), cmocka_unit_test(slices), cmocka_unit_test(none) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(chains), cmocka_unit_test(slices), cmocka_unit_test(pairs), cmocka_unit_test(none) };
     return cmocka_run_group_tests_name("plan_chain", tests, NULL, NULL);
 }
