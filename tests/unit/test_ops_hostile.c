@@ -65,7 +65,7 @@ static void random_attr(struct npi_node *n) {
         a->cast.to = rnd(0, 9) ? (int)rnd(0, NP_DTYPE_COUNT - 1) : wild_int();
         a->cast.round_saturate = (int)rnd(0, 1);
     } else if (op == NPI_OP_DEPTH_TO_SPACE || op == NPI_OP_SPACE_TO_DEPTH) {
-        a->block.block = wild_int();
+        a->block.block = rnd(0, 1) ? (int)rnd(1, 3) : wild_int(); /* now and then one that divides a small shape */
         a->block.dcr = (int)rnd(0, 1);
     } else if (op >= NPI_OP_ADD && op <= NPI_OP_BIT_SHIFT) {
         a->misc.mode_fmod = (int)rnd(0, 1);
