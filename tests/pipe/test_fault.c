@@ -116,9 +116,12 @@ static void on_to_the_quantized_net(int asked_fp32) {
     if (c) {
         int k = 0, before = -1, still = 0, inferred = 0;
         atomic_store(&n_allocs, 0);
-        for (; k < 4000; k++) {
-            const struct np_frame f = frame(k);
-            CHECK(np_send_frame(c, &f, NULL) == 0 && np_wait_result(c, 60000, &r, NULL) == 0, "frame %d", k);
+        for (; k < 12000; k += 3) {
+            for (int i = 0; i < 3; i++) { /* faster than they are handled: a source whose every frame is handled has no need of a cheaper net */
+                const struct np_frame f = frame(k + i);
+                CHECK(np_send_frame(c, &f, NULL) == 0, "frame %d", k + i);
+            }
+            CHECK(np_wait_result(c, 60000, &r, NULL) == 0, "frame %d", k);
             inferred = r->n_persons && r->persons[0].pose_source == NP_POSE_INFERRED && r->persons[0].n_keypoints == 17;
             np_result_release(c, &r);
             np_context_stats(c, &st);
