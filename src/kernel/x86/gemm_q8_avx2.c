@@ -5,8 +5,6 @@
 #define NAME(x) x##_avx2
 #include "kernel/x86/gemm_q8_ymm.h"
 
-#include "kernel/x86/gemm_q8.h"
-
 static void copy_a_avx2(const struct npi_gemm_q8_copy *c) {
     const __m256i z = _mm256_set1_epi16((short)c->zx);
     for (int i = 0; i < c->pixels; i++) {

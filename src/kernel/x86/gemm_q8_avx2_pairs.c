@@ -7,14 +7,7 @@
  * their sum kept around an offset so that it may span all 65,536 values, needs one more addition each: not tried.
  * Four rows: twelve accumulators would leave no register for the weights of a couple. */
 #include "kernel/gemm_q8_pairs.h"
-#include "kernel/x86/gemm_q8.h"
-#include "kernel/x86/q8_avx2.h"
-
-INLINE __m256i broadcast(const uint8_t *p) {
-    int32_t x;
-    __builtin_memcpy(&x, p, 4);
-    return _mm256_set1_epi32(x);
-}
+#include "kernel/x86/gemm_q8_ymm.h"
 
 /* One step of MR rows and NV vectors, n of the rows valid. A macro for the reason given in gemm_q8_zmm.h. */
 #define STEP(name, MR, NV)                                                                                                     \
@@ -26,13 +19,7 @@ INLINE __m256i broadcast(const uint8_t *p) {
         const int32_t *at = (const int32_t *)(const void *)(panel + NV * 64);                                                  \
         const char *w = panel + NV * 64 + npi_gemm_q8_pairs_at_bytes(2 * couples + singles);                                   \
         const __m256i ones = _mm256_set1_epi16(1);                                                                             \
-        __m256i acc[MR][NV];                                                                                                   \
-        _Pragma("GCC unroll 16") for (int i = 0; i < MR; i++)                                                                  \
-            _Pragma("GCC unroll 4") for (int j = 0; j < NV; j++) acc[i][j] = _mm256_loadu_si256((const void *)(panel + j * 32)); \
-        if (t->row)                                                                                                            \
-            _Pragma("GCC unroll 16") for (int i = 0; i < MR; i++)                                                              \
-                _Pragma("GCC unroll 4") for (int j = 0; j < NV; j++)                                                           \
-                    acc[i][j] = _mm256_add_epi32(acc[i][j], _mm256_set1_epi32(t->row[r0 + i]));                                \
+        STEP_BEGIN(MR, NV, panel)                                                                                              \
         for (int g = couples; g > 0; g--) {                                                                                    \
             const uint8_t *const a0 = a + at[0], *const a1 = a + at[1];                                                        \
             __m256i b0[NV], b1[NV];                                                                                            \
@@ -61,26 +48,7 @@ INLINE __m256i broadcast(const uint8_t *p) {
             at++;                                                                                                              \
             w += NV * 32;                                                                                                      \
         }                                                                                                                      \
-        const struct q8_put o = q8_put_init(&t->out);                                                                          \
-        __m256 scale[NV];                                                                                                      \
-        _Pragma("GCC unroll 4") for (int j = 0; j < NV; j++) scale[j] = _mm256_loadu_ps((const void *)(panel + (NV + j) * 32)); \
-        uint8_t *const y = t->y + (size_t)r0 * t->ldy;                                                                         \
-        _Pragma("GCC unroll 16") for (int i = 0; i < MR; i++) {                                                                \
-            if (i >= n) break;                                                                                                 \
-            q8_put(&o, acc[i], scale, NV, t->nc, y + (size_t)i * t->ldy);                                                      \
-        }                                                                                                                      \
-    }
-
-/* All rows in steps of mr, the rest in the smallest step that holds it (the rows behind the last are readable). */
-#define STEPS(fn, nv, mr, m2, m1)                                                 \
-    STEP(fn##_##mr, mr, nv)                                                       \
-    STEP(fn##_##m2, m2, nv)                                                       \
-    STEP(fn##_##m1, m1, nv)                                                       \
-    static void fn(const struct npi_gemm_q8_tile *t) {                            \
-        int r = 0;                                                                \
-        for (; t->rows - r > m2; r += mr) fn##_##mr(t, r, t->rows - r);           \
-        if (t->rows - r > m1) fn##_##m2(t, r, t->rows - r);                       \
-        else if (t->rows - r > 0) fn##_##m1(t, r, t->rows - r);                   \
+        STEP_END(MR, NV, panel)                                                                                                \
     }
 STEPS(v2, 2, 4, 2, 1)
 STEPS(v1, 1, 8, 4, 1)
@@ -90,19 +58,7 @@ static void tile_pairs(const struct npi_gemm_q8_tile *t) {
     else v1(t);
 }
 
-/* u8 of both types: int8 gets its top bit flipped, which adds 128. */
-static void copy_a_pairs(const struct npi_gemm_q8_copy *c) {
-    const __m256i flip = _mm256_set1_epi8(c->is_u8 ? 0 : (char)0x80);
-    for (int i = 0; i < c->pixels; i++) {
-        const uint8_t *s = c->src + (size_t)i * c->pixel_step;
-        uint8_t *d = (uint8_t *)c->dst + (size_t)i * c->lda;
-        for (int r = 0; r < c->rows; r++, s += c->row_step, d += c->n)
-            for (size_t j = 0; j < c->n; j += 32)
-                _mm256_storeu_si256((void *)(d + j), _mm256_xor_si256(_mm256_loadu_si256((const void *)(s + j)), flip));
-    }
-}
-
 void npi_gemm_q8_init_avx2_pairs(struct npi_gemm_q8 *g) {
-    *g = (struct npi_gemm_q8){ .name = "gemm_q8_4x16_pairs_avx2", .tile = tile_pairs, .copy_a = copy_a_pairs,
+    *g = (struct npi_gemm_q8){ .name = "gemm_q8_4x16_pairs_avx2", .tile = tile_pairs, .copy_a = copy_a_u8,
                                .nr = 16, .granule = 8, .kr = 4, .a_bytes = 1, .pairs = 1 };
 }

@@ -4,8 +4,6 @@
 #define NAME(x) x##_avx512
 #include "kernel/x86/gemm_q8_zmm.h"
 
-#include "kernel/x86/gemm_q8.h"
-
 static void copy_a_avx512(const struct npi_gemm_q8_copy *c) {
     const __m512i z = _mm512_set1_epi16((short)c->zx);
     for (int i = 0; i < c->pixels; i++) {

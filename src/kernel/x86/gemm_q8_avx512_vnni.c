@@ -4,8 +4,6 @@
 #define NAME(x) x##_avx512_vnni
 #include "kernel/x86/gemm_q8_zmm.h"
 
-#include "kernel/x86/gemm_q8.h"
-
 /* u8 of both types: int8 gets its top bit flipped, which adds 128. */
 static void copy_a_avx512_vnni(const struct npi_gemm_q8_copy *c) {
     const __m512i flip = _mm512_set1_epi8(c->is_u8 ? 0 : (char)0x80);

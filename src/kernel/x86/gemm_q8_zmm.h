@@ -4,6 +4,7 @@
  *   NAME(x)          x with the level behind it
  * A panel has 1 to 4 vectors of 16 channels; rows are taken 16, 12, 8 or 6 at a time so that 16 to 24 accumulators hide the
  * latency. Measured on a Zen 4: see the table in gemm_q8_avx512_vnni.c. */
+#include "kernel/x86/gemm_q8.h"
 #include "kernel/x86/q8_avx512.h"
 
 /* One step of MR rows and NV vectors, n of the rows valid. A macro, not an inline function: with literal bounds gcc unrolls before it decides which
@@ -46,17 +47,6 @@ INLINE __m512i broadcast(const char *p) {
     return _mm512_set1_epi32(x);
 }
 
-/* All rows in steps of mr, the rest in the smallest step that holds it (the rows behind the last are readable). */
-#define STEPS(fn, nv, mr, m2, m1)                                                 \
-    STEP(fn##_##mr, mr, nv)                                                       \
-    STEP(fn##_##m2, m2, nv)                                                       \
-    STEP(fn##_##m1, m1, nv)                                                       \
-    static void fn(const struct npi_gemm_q8_tile *t) {                            \
-        int r = 0;                                                                \
-        for (; t->rows - r > m2; r += mr) fn##_##mr(t, r, t->rows - r);           \
-        if (t->rows - r > m1) fn##_##m2(t, r, t->rows - r);                       \
-        else if (t->rows - r > 0) fn##_##m1(t, r, t->rows - r);                   \
-    }
 STEPS(v4, 4, 6, 4, 1)
 STEPS(v3, 3, 8, 4, 1)
 STEPS(v2, 2, 12, 4, 1)
