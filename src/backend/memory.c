@@ -8,7 +8,7 @@ enum { SHOWN = 5 };
 
 static double mb(size_t bytes) { return (double)bytes / (1 << 20); }
 
-/* Memory of tensor t is written (read: *first stays) by step s. */
+/* Step s reads or writes the memory of tensor t. */
 static void touch(const struct npi_plan *p, int t, int s, int *first, int *last) {
     if (t < 0 || p->offset[t] < 0) return;
     const int r = p->root[t];
@@ -24,7 +24,7 @@ static void lives(const struct np_model *m, int *first, int *last) {
     for (int s = 0; s < p->n_steps; s++) {
         const struct npi_step *const st = &p->step[s];
         for (int k = 0; k <= st->n_also; k++) {
-            const struct npi_node *const n = &g->node[k < st->n_also ? st->also[k] : st->node];
+            const struct npi_node *const n = npi_step_node(g, st, k);
             for (int i = 0; i < n->n_in; i++) touch(p, n->in[i], s, first, last);
             for (int i = 0; i < n->n_out; i++) touch(p, n->out[i], s, first, last);
         }

@@ -14,7 +14,7 @@ void npi_precision_describe(struct np_model *m, int emulated) {
     size_t n = 0;
     for (int i = 0; i < m->plan.n_steps; i++) {
         const struct npi_step *const s = &m->plan.step[i];
-        const int x = m->graph.node[s->n_also ? s->also[0] : s->node].in[0], what = x >= 0 && m->graph.tensor[x].v.q.n ? 4 : s->parts;
+        const int x = npi_step_node(&m->graph, s, 0)->in[0], what = x >= 0 && m->graph.tensor[x].v.q.n ? 4 : s->parts;
         macs[what] += (double)s->macs;
         all += (double)s->macs;
     }

@@ -120,7 +120,7 @@ static void shape_text(const struct npi_view *v, char *buf, size_t size) {
 
 static void step_line(const struct np_model *m, int i, int64_t ns, char *buf, size_t size) {
     const struct npi_step *const st = &m->plan.step[i];
-    const struct npi_node *const n = &m->graph.node[st->node], *const first = st->n_also ? &m->graph.node[st->also[0]] : n;
+    const struct npi_node *const n = &m->graph.node[st->node], *const first = npi_step_node(&m->graph, st, 0);
     char in[96] = "", w[96] = "", out[96] = "";
     if (first->n_in > 0 && first->in[0] >= 0) shape_text(&m->graph.tensor[first->in[0]].v, in, sizeof in);
     if (first->n_in > 1 && first->in[1] >= 0) shape_text(&m->graph.tensor[first->in[1]].v, w, sizeof w);

@@ -110,6 +110,10 @@ enum npi_pad_mode { NPI_PAD_CONSTANT, NPI_PAD_REFLECT, NPI_PAD_EDGE, NPI_PAD_WRA
 
 /* Spatial window: order top, left, bottom, right. Pads are explicit by the time a node is built (SAME is resolved by importers). */
 struct npi_window { int kh, kw, sh, sw, dh, dw, pt, pl, pb, pr; };
+/* 1x1, stride 1, no padding: output pixel i is made of input pixel i. */
+static inline int npi_window_is_pixel(const struct npi_window *w) {
+    return w->kh == 1 && w->kw == 1 && w->sh == 1 && w->sw == 1 && !w->pt && !w->pl && !w->pb && !w->pr;
+}
 
 union npi_attr {
     struct { struct npi_window win; int groups; } conv;                       /* CONV2D, DWCONV2D (groups unused) */

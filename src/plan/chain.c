@@ -125,9 +125,8 @@ static int find_point(const struct npi_binder *b, const struct npi_node *n, cons
     const int user = only_user[n->out[0]];
     if (user < 0) return -1;
     const struct npi_node *const u = &b->g->node[user];
-    const struct npi_window *const w = &u->a.conv.win;
     if (u->op != NPI_OP_CONV2D || u->in[0] != n->out[0] || u->n_out != 1 || u->a.conv.groups != 1 || !npi_bind_is_product_f32(b, u)) return -1;
-    if (w->kh != 1 || w->kw != 1 || w->sh != 1 || w->sw != 1 || w->pt || w->pl || w->pb || w->pr || (u->n_in > 3 && u->in[3] >= 0 && npi_bind_view(b, u->in[3])->data)) return -1;
+    if (!npi_window_is_pixel(&u->a.conv.win) || (u->n_in > 3 && u->in[3] >= 0 && npi_bind_view(b, u->in[3])->data)) return -1;
     const int64_t weights = npi_view_count(npi_bind_view(b, n->in[1])) + npi_view_count(npi_bind_view(b, u->in[1]));
     if (weights > PAIR_WEIGHT_BYTES / (int64_t)sizeof(float) || npi_view_count(npi_bind_view(b, n->out[0])) < PAIR_WORTH_BYTES / (int64_t)sizeof(float)) return -1;
     return find_tail(b, user, only_user, node, &op, &to_f32) ? -1 : user;

@@ -220,8 +220,7 @@ int npi_gemm_q8_step(struct npi_binder *b, const struct npi_gemm_q8_job *j, stru
     *p = (struct params){ .out = npi_q8_out_of(j->act, j->y), .win = j->win, .x_id = j->x_id, .y_id = j->y_id, .x_u8 = j->x->dtype == NP_U8, .sink = b->sink, .ldy = (size_t)(b->ld ? b->ld : j->n),
                           .zx = npi_q_zero(j->x, 0), .k = (int)j->k, .n = (int)j->n, .h = j->h, .wd = j->wd, .ci = j->ci, .oh = j->oh, .ow = j->ow, .rows = j->batch * j->oh * j->ow };
     p->zx_u8 = p->x_u8 ? p->zx : p->zx + 128;
-    const struct npi_window *const w = &p->win;
-    p->dense = w->kh == 1 && w->kw == 1 && w->sh == 1 && w->sw == 1 && !w->pt && !w->pl && !w->pb && !w->pr;
+    p->dense = npi_window_is_pixel(&p->win);
     const int r = pack(b, j, p);
     if (r != 1) return r;
     split(p);

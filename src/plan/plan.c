@@ -125,9 +125,6 @@ static int bind_chains(struct npi_binder *b, const int *only_user, struct chaine
     return 0;
 }
 
-/* The nodes of a step: 0 … n_also, the last is the one it is named after. */
-static const struct npi_node *step_node(const struct npi_graph *g, const struct npi_step *s, int i) { return &g->node[i < s->n_also ? s->also[i] : s->node]; }
-
 /* May out 0 of this step take the memory of input i? Only when that memory dies here and is not a constant. */
 static void try_inplace(const struct npi_graph *g, const struct npi_node *n, const struct npi_step *s, const struct share *m, const int *last_use, const char *is_const, int step) {
     if (s->inplace_of < 0 || s->inplace_of >= n->n_in) return;
@@ -236,7 +233,7 @@ int npi_plan_make(struct npi_plan *out, const struct npi_graph *g, const struct 
         s->node = i;
         s->macs = 0;
         for (int j = 0; j <= s->n_also; j++) {
-            const struct npi_node *const q = step_node(g, s, j);
+            const struct npi_node *const q = npi_step_node(g, s, j);
             s->macs += node_macs(g, q);
             if (o->spent) spend(g, q, j < s->n_also ? ~0u : s->packed_in, &readers, o);
         }
@@ -247,7 +244,7 @@ int npi_plan_make(struct npi_plan *out, const struct npi_graph *g, const struct 
     /* 2. Last use of each block of memory, in steps; graph outputs live on. */
     for (int s = 0; s < p.n_steps; s++) {
         for (int j = 0; j <= p.step[s].n_also; j++) {
-            const struct npi_node *n = step_node(g, &p.step[s], j);
+            const struct npi_node *n = npi_step_node(g, &p.step[s], j);
             for (int i = 0; i < n->n_in; i++)
                 if (n->in[i] >= 0) last_use[root_of(p.root, n->in[i])] = s;
         }

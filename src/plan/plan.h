@@ -39,6 +39,8 @@ struct npi_step {
     /* bit i: input i is a constant that the binder has packed; run() never reads it, so its original is dropped after planning */
     unsigned packed_in;
 };
+/* The nodes of a step, in their order: 0 … n_also; the last is the one it is named after. */
+static inline const struct npi_node *npi_step_node(const struct npi_graph *g, const struct npi_step *s, int i) { return &g->node[i < s->n_also ? s->also[i] : s->node]; }
 
 struct npi_sink;
 /* What a binder gets. */
