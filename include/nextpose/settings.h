@@ -57,7 +57,8 @@ struct np_settings {
     const char *preset_file; /* a preset of the user's own (docs/presets.md); NULL: the built-in one of `preset` */
     const char *precision;   /* what products are computed in; NULL: auto. Quantized nets run in int8 whatever it says. What cannot be had is told as a warning.
                                 "fp32": f32, or on AMX its equal from three bf16 parts; "fp32-fast": on AMX from two parts, results off by about 1e-5;
-                                "bf16": 8 bits; "int8": for nets that are quantized; "auto": bf16 where the hardware is fast at it and the net is known
+                                "bf16": 8 bits, depthwise 5x5 and larger in IEEE halves; "int8": for nets that are quantized;
+                                "auto": bf16 where the hardware is fast at it and the net is known
                                 (by its card, or by a test on load) to tolerate it, else fp32; "fp16": other runtimes only.
                                 With "-emulated" behind auto, fp32, fp32-fast and bf16: the same numbers without the hardware, slowly, to study them */
     const char *device;      /* of foreign runtimes: "cpu", "gpu", "auto", or what the runtime calls it ("cuda"); NULL: cpu */

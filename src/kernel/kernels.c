@@ -10,6 +10,7 @@ void npi_kernels_init(struct npi_kernels *k, unsigned cpu) {
     npi_gemm_f32_init(&k->gemm_f32, cpu);
     npi_gemm_bf16_init(&k->gemm_bf16, cpu);
     npi_dwconv_f32_init(&k->dwconv_f32, cpu);
+    npi_dwconv_f16_init(&k->dwconv_f16, cpu);
     npi_gemm_q8_init(&k->gemm_q8, &k->gemm_q8_wide, cpu);
     npi_dwconv_q8_init(&k->dwconv_q8, &k->dwconv_q8_wide, cpu);
     npi_pool_init(&k->pool, cpu);

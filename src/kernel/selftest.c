@@ -91,6 +91,31 @@ static int b_good(const struct npi_gemm_bf16 *g, const struct npi_gemm_bf16 *ref
     return 1;
 }
 
+/* Halves: small whole numbers times powers of two, of which no sum has more than 11 bits, with edges on all sides and more than one block of channels. */
+enum { H_H = 9, H_W = 21, H_C = 41, H_K = 7, H_CP = 64 };
+
+static void h_run(const struct npi_dwconv_f16 *d, const float *x, const float *w, float *y) {
+    static A64 uint16_t packed[H_K * H_K * H_CP], rows[H_K * (32 + H_K) * H_CP]; /* under the lock */
+    static A64 float scale[H_CP], bias[H_CP];
+    struct npi_dwconv_f16_job j = { .f = { .x = x, .h = H_H, .w = H_W, .c = H_C, .y = y, .oh = H_H, .ow = H_W, .bias = bias, .kh = H_K, .kw = H_K, .sh = 1, .sw = 1, .dh = 1, .dw = 1,
+                                           .pt = H_K / 2, .pl = H_K / 2, .y1 = H_H, .c1 = H_C }, .wgt = packed, .scale = scale, .rows = rows };
+    assert(npi_dwconv_f16_scratch(d, &j.f) <= sizeof rows && d->vl <= H_CP);
+    for (int c = 0; c < H_C; c++) bias[c] = (float)(c % 5);
+    npi_dwconv_f16_pack(d, packed, scale, w, H_K * H_K, H_C);
+    d->run(&j);
+}
+
+static int h_good(const struct npi_dwconv_f16 *d, const struct npi_dwconv_f16 *ref) {
+    static A64 float x[H_H * H_W * H_C + 64], w[H_K * H_K * H_C], y[2][H_H * H_W * H_C]; /* under the lock */
+    uint32_t r = 1;
+    for (int i = 0; i < H_H * H_W * H_C; i++) x[i] = (float)((int)((r = r * 1664525 + 1013904223) >> 24) % 8 - 4);
+    for (int i = 0; i < H_K * H_K * H_C; i++) w[i] = (float)((int)((r = r * 1664525 + 1013904223) >> 24) % 8 - 4) * 0x1p-5f;
+    memset(y, 0, sizeof y);
+    h_run(d, x, w, y[0]);
+    h_run(ref, x, w, y[1]);
+    return !memcmp(y[0], y[1], sizeof y[0]);
+}
+
 /* The best of `mask` in `cpu`, bit by bit from the top of the list. */
 static unsigned best_of(unsigned cpu, const unsigned *list) {
     while (*list && !(cpu & *list)) list++;
@@ -101,16 +126,20 @@ const char *npi_selftest(const struct npi_kernels *k, unsigned *flags) {
     static const unsigned q8[] = { NPI_CPU_AMX_INT8, NPI_CPU_AVX512_VNNI, NPI_CPU_AVX_VNNI, NPI_CPU_AVX512, NPI_CPU_AVX2, NPI_CPU_I8MM, NPI_CPU_DOTPROD, NPI_CPU_NEON, 0 };
     static const unsigned bf16[] = { NPI_CPU_AMX_BF16, NPI_CPU_AVX512_BF16, NPI_CPU_AVX2, 0 };
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static const unsigned f16[] = { NPI_CPU_AVX512_FP16, NPI_CPU_AVX2, 0 };
     struct npi_gemm_q8 ref_q8, ref_wide;
     struct npi_gemm_bf16 ref_bf16;
+    struct npi_dwconv_f16 ref_f16;
     const char *bad = NULL;
     *flags = 0;
     npi_gemm_q8_init(&ref_q8, &ref_wide, 0);
     npi_gemm_bf16_init(&ref_bf16, 0);
+    npi_dwconv_f16_init(&ref_f16, 0);
     pthread_mutex_lock(&lock);
     if (k->gemm_q8.tile != ref_q8.tile && !q8_good(&k->gemm_q8, &ref_q8)) bad = k->gemm_q8.name, *flags = best_of(k->cpu, q8);
     else if (k->gemm_q8_wide.tile != ref_q8.tile && k->gemm_q8_wide.tile != k->gemm_q8.tile && !q8_good(&k->gemm_q8_wide, &ref_q8)) bad = k->gemm_q8_wide.name, *flags = best_of(k->cpu, q8);
     else if (k->gemm_bf16.fast && !b_good(&k->gemm_bf16, &ref_bf16)) bad = k->gemm_bf16.name[0], *flags = best_of(k->cpu, bf16);
+    else if (k->dwconv_f16.fast && !h_good(&k->dwconv_f16, &ref_f16)) bad = k->dwconv_f16.name, *flags = best_of(k->cpu, f16);
     pthread_mutex_unlock(&lock);
     return bad;
 }

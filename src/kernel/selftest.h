@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Kernels are trusted after they have shown on this very processor that they compute what C computes: products whose sums are exact in any order, so that
  * not one bit may differ. Some levels were only ever run in an emulator (docs/performance.md); wrong hardware, or a wrong kernel, must not reach a user.
- * Covers the 8-bit products and, where the hardware has them, those of bf16. Half a millisecond, two with bf16, once a process and set of flags (Zen 3). */
+ * Covers the 8-bit products and, where the hardware has them, those of bf16 and the depthwise ones of halves. Half a millisecond, two with bf16, one more with halves, once a process and set of flags (Zen 3). */
 #ifndef NPI_KERNEL_SELFTEST_H
 #define NPI_KERNEL_SELFTEST_H
 #include "kernel/kernels.h"

@@ -38,12 +38,14 @@ void npi_compute_choose(const struct npi_compute *c, struct npi_kernels *k, cons
     const int tiles = has_tiles(c, k);
     *instead = NULL;
     k->product_parts = 0;
+    k->half_depthwise = 0;
     switch (c->kind) {
     case NPI_COMPUTE_FP32_FAST:
         if (tiles) k->product_parts = 2;
         else *instead = "fp32-fast: this processor has no AMX: computes in fp32 ('fp32-fast-emulated' computes it without, slowly)";
         break;
     case NPI_COMPUTE_BF16:
+        k->half_depthwise = c->emulate || (k->gemm_bf16.fast && k->dwconv_f16.fast);
         if (c->emulate || k->gemm_bf16.fast) k->product_parts = 1;
         else *instead = "bf16: this processor has neither AMX nor AVX-512 BF16 (or --isa leaves them out): computes in fp32 ('bf16-emulated' computes it without, slowly)";
         break;

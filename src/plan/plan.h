@@ -22,6 +22,7 @@ struct npi_exec {
 };
 static inline void *npi_exec_scratch(const struct npi_exec *x, int worker) { return x->scratch + (size_t)worker * x->scratch_stride; }
 
+enum { NPI_PARTS_F16 = 4 };
 struct npi_step {
     const char *kernel;        /* "igemm_f32_8x48_avx512", for dumps and profiles; static string */
     /* Does part `task` of 0..n_tasks-1. Tasks of a step may run in any order and at the same time. */
@@ -32,7 +33,7 @@ struct npi_step {
     int node;                  /* index in graph; of the last one when there are several */
     const int *also; int n_also; /* earlier nodes that this step does as well (plan/chain.c): their constants are packed, what they make has no memory */
     int64_t macs;              /* 0 when not a product */
-    int parts;                 /* of a float product: bf16 parts that its operands are split into; 0: f32 */
+    int parts;                 /* of a float product: bf16 parts that its operands are split into; 0: f32; NPI_PARTS_F16: halves */
     /* set by a binder that can work in place: output 0 takes the memory of input `inplace_of` if that one dies here; -1 none */
     int inplace_of;
     int strided;               /* 1: the binder has heeded npi_binder.ld */

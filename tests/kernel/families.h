@@ -11,6 +11,7 @@
     X(move)            \
     X(gemm_f32)        \
     X(gemm_bf16)       \
+    X(dwconv_f16)      \
     X(dwconv_f32)      \
     X(gemm_q8)         \
     X(dwconv_q8)       \

@@ -2,7 +2,7 @@
 /* Runs a model through the public engine, for tests/models/run_models.py.
  *
  *   run_model --levels                                            ISA levels of this machine, one a line
- *   run_model [--isa L] [--threads N] [--reference] [--shape H,W] MODEL OUT IN…   inputs from files IN…, output k into file OUT.k
+ *   run_model [--isa L] [--threads N] [--precision P] [--reference] [--shape H,W] MODEL OUT IN…   inputs from files IN…, output k into file OUT.k
  *
  * Prints "input|output NAME DTYPE SCALE ZERO DIMS…" for every input and output. Without IN nothing is run. */
 #include <stdio.h>
@@ -90,6 +90,8 @@ int main(int argc, char **argv) {
             p.no_optimize = 1;
         } else if (strcmp(argv[a], "--isa") == 0 && a + 1 < argc) {
             p.isa = argv[++a];
+        } else if (strcmp(argv[a], "--precision") == 0 && a + 1 < argc) {
+            p.precision = argv[++a];
         } else if (strcmp(argv[a], "--threads") == 0 && a + 1 < argc) {
             threads = atoi(argv[++a]);
         } else if (strcmp(argv[a], "--shape") == 0 && a + 1 < argc) { /* height and width of an image input [n][h][w][c] */
@@ -101,7 +103,7 @@ int main(int argc, char **argv) {
         }
     }
     if (argc - a < 2) {
-        fprintf(stderr, "usage: run_model [--isa L] [--threads N] [--reference] [--shape H,W] MODEL OUT [IN...]\n");
+        fprintf(stderr, "usage: run_model [--isa L] [--threads N] [--precision P] [--reference] [--shape H,W] MODEL OUT [IN...]\n");
         return 2;
     }
     if (np_model_load(&m, argv[a], &p, &err) < 0) {

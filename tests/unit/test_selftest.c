@@ -28,7 +28,7 @@ static void wrong_rows(const struct npi_gemm_bf16_rows *r) {
 }
 
 static void init(struct npi_kernels *k, unsigned cpu) {
-    npi_kernels_init(k, cpu & npi_cpu_flags() & ~(NPI_CPU_AMX_BF16 | NPI_CPU_AMX_INT8 | NPI_CPU_AVX512_BF16));
+    npi_kernels_init(k, cpu & npi_cpu_flags() & ~(NPI_CPU_AMX_BF16 | NPI_CPU_AMX_INT8 | NPI_CPU_AVX512_BF16 | NPI_CPU_AVX512_FP16));
     k->cpu = cpu;
 }
 static void init_q8(struct npi_kernels *k, unsigned cpu) {
@@ -47,6 +47,17 @@ static void init_rows(struct npi_kernels *k, unsigned cpu) {
     if (cpu & (NPI_CPU_AMX_BF16 | NPI_CPU_AVX512_BF16)) k->gemm_bf16.rows = wrong_rows, k->gemm_bf16.name[0] = "wrong_rows", k->gemm_bf16.fast = 1;
 }
 
+/* One sum of the last channel off by a last bit of a half. */
+static void wrong_halves(const struct npi_dwconv_f16_job *j) {
+    right.dwconv_f16.run(j);
+    j->f.y[j->f.c - 1] += j->scale[j->f.c - 1] * 0x1p-8f;
+}
+static void init_halves(struct npi_kernels *k, unsigned cpu) {
+    init(k, cpu);
+    right = *k;
+    if (cpu & NPI_CPU_AVX512_FP16) k->dwconv_f16.run = wrong_halves, k->dwconv_f16.name = "wrong_halves", k->dwconv_f16.fast = 1;
+}
+
 static void every_level_passes(void **s) {
     (void)s;
     const char *name;
@@ -54,7 +65,7 @@ static void every_level_passes(void **s) {
     struct npi_kernels k;
     for (int i = 0; npi_cpu_level_at(i, &name, &flags); i++) {
         npi_kernels_init(&k, flags & npi_cpu_flags());
-        k.gemm_bf16.fast = 1; /* also where it is emulated */
+        k.gemm_bf16.fast = k.dwconv_f16.fast = 1; /* also where it is emulated */
         const char *const bad = npi_selftest(&k, &drop);
         if (bad) fail_msg("%s: %s", name, bad);
     }
@@ -66,7 +77,7 @@ static void every_level_passes(void **s) {
 
 static void wrong_ones_are_replaced(void **s) {
     (void)s;
-    const unsigned amx = NPI_CPU_AMX_BF16 | NPI_CPU_AMX_INT8, cpu = npi_cpu_flags() | amx | NPI_CPU_AVX512_BF16;
+    const unsigned amx = NPI_CPU_AMX_BF16 | NPI_CPU_AMX_INT8, cpu = npi_cpu_flags() | amx | NPI_CPU_AVX512_BF16 | NPI_CPU_AVX512_FP16;
     struct npi_kernels k;
     assert_string_equal(npi_kernels_tested(&k, cpu, init_q8), "wrong_tile");
     assert_int_equal(k.cpu, cpu & ~NPI_CPU_AMX_INT8);
@@ -76,6 +87,9 @@ static void wrong_ones_are_replaced(void **s) {
     assert_int_equal(k.gemm_bf16.fast, 0);
     assert_string_equal(npi_kernels_tested(&k, cpu, init_rows), "wrong_rows");
     assert_int_equal(k.cpu, cpu & ~(NPI_CPU_AMX_BF16 | NPI_CPU_AVX512_BF16));
+    assert_string_equal(npi_kernels_tested(&k, cpu, init_halves), "wrong_halves");
+    assert_int_equal(k.cpu, cpu & ~NPI_CPU_AVX512_FP16);
+    assert_int_equal(k.dwconv_f16.fast, 0);
     assert_null(npi_kernels_tested(&k, cpu, init));
 }
 

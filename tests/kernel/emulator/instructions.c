@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Does an emulator compute what the manuals say? The instructions that our AVX-512 BF16, VNNI and AMX kernels are made of, each against plain C, so that a failing kernel test can
+/* Does an emulator compute what the manuals say? The instructions that our AVX-512 BF16, FP16, VNNI and AMX kernels are made of, each against plain C, so that a failing kernel test can
  * be put down to the right side. Found in the emulator of docs/performance.md: VCVTNE2PS2BF16 (upper half), TDPBUSD and TDPBSSD (signs). */
 #include <immintrin.h>
 #include <math.h>
@@ -98,6 +98,40 @@ static void products(void) {
     equal("vpdpbusd 256 (AVX-VNNI)", d, w, 32);
 }
 
+/* Of values that are zero or in the range of normal halves; in C alone, since _Float16 would use the instructions under test. */
+static uint16_t to_half(float x) {
+    uint32_t u;
+    memcpy(&u, &x, 4);
+    const uint32_t a = u & 0x7fffffff;
+    return (uint16_t)((u >> 16 & 0x8000) | (a ? (a - 0x38000000 + 0xfff + (a >> 13 & 1)) >> 13 : 0));
+}
+
+/* Operands whose products and sums halves hold exactly, and conversions that round. */
+static void halves(void) {
+    A64 float a[32], back[32], want[32];
+    A64 uint16_t h[32], x[32], w[32], s[32], got[32], sum[32];
+    for (int i = 0; i < 32; i++) {
+        a[i] = real() + (real() > 0 ? 1.5f : -1.5f);
+        h[i] = to_half(a[i]);
+        const float p = (float)((int)(any() >> 20) % 16 - 8) / 4, q = (float)((int)(any() >> 20) % 16 - 8) / 8, r = (float)((int)(any() >> 20) % 16);
+        x[i] = to_half(p);
+        w[i] = to_half(q);
+        s[i] = to_half(r);
+        sum[i] = to_half(r + p * q);
+        const uint32_t u = (uint32_t)(h[i] & 0x8000) << 16 | (((uint32_t)(h[i] & 0x7fff) << 13) + 0x38000000);
+        memcpy(want + i, &u, 4);
+    }
+    _mm256_storeu_si256((void *)got, (__m256i)_mm512_cvtxps_ph(_mm512_loadu_ps(a)));
+    _mm256_storeu_si256((void *)(got + 16), (__m256i)_mm512_cvtxps_ph(_mm512_loadu_ps(a + 16)));
+    equal("vcvtps2phx", got, h, 64);
+    const __m512i v = _mm512_loadu_si512(h);
+    _mm512_storeu_ps(back, _mm512_cvtxph_ps((__m256h)_mm512_castsi512_si256(v)));
+    _mm512_storeu_ps(back + 16, _mm512_cvtxph_ps((__m256h)_mm512_extracti64x4_epi64(v, 1)));
+    equal("vcvtph2psx", back, want, sizeof back);
+    _mm512_storeu_ph(got, _mm512_fmadd_ph(_mm512_loadu_ph(x), _mm512_loadu_ph(w), _mm512_loadu_ph(s)));
+    equal("vfmadd ph", got, sum, 64);
+}
+
 static void bytes(void) {
     uint8_t got[96], want[96];
     int bad = 0;
@@ -170,6 +204,7 @@ int main(void) {
     bit_fields();
     conversions();
     products();
+    halves();
     bytes();
     tiles();
     printf("%d wrong\n", failures);

@@ -12,7 +12,7 @@ T=$(mktemp -d)
 trap 'rm -rf "$T"' EXIT
 mkdir -p "$T/root/proc" "$T/root/dev" "$T/root/bin" "$T/iso/boot/grub"
 ${CC:-cc} -O1 -static -o "$T/root/init" "$here/init.c"
-${CC:-cc} -O1 -fno-tree-vectorize -ffp-contract=off -march=sapphirerapids -mno-avx512fp16 -static -o "$T/root/bin/instructions" "$here/instructions.c" -lm
+${CC:-cc} -O1 -fno-tree-vectorize -ffp-contract=off -march=sapphirerapids -static -o "$T/root/bin/instructions" "$here/instructions.c" -lm
 cp "$commands" "$T/root/cmd"
 for f in "$@"; do cp "$f" "$T/root/bin/"; done
 mknod "$T/root/dev/console" c 5 1
