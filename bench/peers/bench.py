@@ -211,12 +211,13 @@ def notes(rows):
     return out
 
 
-def peaks_of(a, counts):
-    """{precision: {threads: rate}}, the best instruction up to the level in force; and the lines to print."""
+def peaks_of(a, counts, peaks):
+    """Adds to {precision: {threads: rate}} what is higher, the best instruction up to the level in force; the lines to print. Measured more than once: a neighbour who
+    takes a core at that moment would make every share of the peak wrong."""
     order = list(ONEDNN)
     cmd = [a.nextpose, "bench", "peak", "--json", "--threads", ",".join(map(str, counts)), "--duration", "0.1"]
     p = subprocess.run(cmd, capture_output=True, text=True)
-    peaks, text = {}, []
+    text = []
     for row in map(json.loads, p.stdout.splitlines()) if p.returncode == 0 else ():
         what = row.get("precision") or row["level"]
         if "skipped" in row:
@@ -227,7 +228,7 @@ def peaks_of(a, counts):
         for t, v in row["threads"].items():
             at = peaks.setdefault(what, {})
             at[t] = max(at.get(t, 0), v)
-    return peaks, ["peak: skipped, not on this machine or not permitted: " + ", ".join(text)] if text else []
+    return ["peak: skipped, not on this machine or not permitted: " + ", ".join(text)] if text else []
 
 
 def write_results(stem, a, rows):
@@ -293,22 +294,23 @@ def main():
             os.remove(os.path.join(a.folder, f))
     counts = [int(t) for t in a.threads.split(",")] if a.threads else [1] if a.quick else [1, 2][: len(os.sched_getaffinity(0))]
     t0 = time.monotonic()
-    peaks, skipped = peaks_of(a, counts)
+    peaks = {}
+    skipped = peaks_of(a, counts, peaks)
     maker = N.Maker(a.nextpose, a.shared, os.path.abspath(a.folder), a.torch_python)
     todo = [n for n in N.all_nets(maker, a.quick, "bf16" in peaks) if not a.only or a.only.lower() in f"{n['name']} {n['precision']}".lower()]
     print(f"machine: {cpu_name()}, {len(os.sched_getaffinity(0))} processors; isa {', '.join(levels)}" + (f"; held to {a.isa}" if a.isa else ""))
-    print("measured peak: " + ", ".join(f"{k} {' / '.join(f'{v:.0f}' for v in t.values())} {'G/s' if k in ('fp32', 'int8', 'int16', 'bf16', 'fp16') else 'GB/s'}" for k, t in peaks.items())
-          + f" ({' / '.join(map(str, counts))} threads)")
     print("\nms min/median; ratio: best peer / ours, above 1 we are faster; in brackets: not ranked\n" + head(), flush=True)
     rows = []
     with tempfile.TemporaryDirectory() as tmp:
         for threads in counts:
+            peaks_of(a, counts, peaks)
             for net in todo:
                 row = measure(net, threads, a, tmp)
                 rank(row, peaks)
                 rows.append(row)
                 print(line(row), flush=True)
-    print()
+    print("\nmeasured peak: " + ", ".join(f"{k} {' / '.join(f'{v:.0f}' for v in t.values())} {'G/s' if k in ('fp32', 'int8', 'int16', 'bf16', 'fp16') else 'GB/s'}" for k, t in peaks.items())
+          + f" ({' / '.join(map(str, counts))} threads)")
     print("\n".join(notes(rows) + skipped))
     versions = {w: v["version"] for r in rows for w, v in r["runtimes"].items()}
     print("versions: " + ", ".join(f"{NAMES[w]} {v}" for w, v in versions.items()) + f"; {time.monotonic() - t0:.0f} s in all")

@@ -70,25 +70,6 @@ class Maker:
     def convert(self, source, name, *flags):
         return self.make(name, [source], lambda to: run([self.nextpose, "convert", source, to, "-q", *flags]))
 
-    def batched(self, source, name, batch):
-        """A quantized net for more pictures at once. By hand: its Resize nodes hold whole sizes, batch included, which `convert --shape` takes at their word."""
-        def how(to):
-            import numpy as np
-            import onnx
-            from onnx import numpy_helper
-
-            m = onnx.load(source)
-            for v in list(m.graph.input) + list(m.graph.output):
-                v.type.tensor_type.shape.dim[0].dim_value = batch
-            sizes = {n.input[3] for n in m.graph.node if n.op_type == "Resize" and len(n.input) > 3}
-            for t in m.graph.initializer:
-                if t.name in sizes:
-                    t.CopyFrom(numpy_helper.from_array(np.concatenate([[batch], numpy_helper.to_array(t)[1:]]).astype(np.int64), t.name))
-            del m.graph.value_info[:]
-            onnx.save(m, to)
-
-        return self.make(name, [source], how)
-
     def quantize(self, source, name):
         photos = os.path.join(self.shared, "clips", "photos")
         return self.make(name, [source], lambda to: run([self.nextpose, "quantize", source, to, "--calibrate", photos, "-d", "none", "--weight-bits", "7", "-q", "--log-level", "error"]))
@@ -150,7 +131,7 @@ def all_nets(m, quick, bf16=False):
             stem = f"convnextpose_{v}_int8" + (f"_b{b}" if b > 1 else "")
             try:
                 q = m.quantize(one, f"convnextpose_{v}_int8.onnx")
-                q = q if b == 1 else m.batched(q, f"{stem}.onnx", b)
+                q = q if b == 1 else m.convert(q, f"{stem}.onnx", "--strategy", "fp32", "--shape", f"{b},3,256,256")
             except Absent as e:
                 print(f"{name} int8: {e}", file=sys.stderr)
                 continue
