@@ -17,7 +17,7 @@ static void pixel(const struct npi_dwconv_f16_job *p, int oy, int ox, int c) {
         for (int kx = 0; kx < j->kw; kx++) {
             const int y = oy * j->sh - j->pt + ky, x = ox * j->sw - j->pl + kx;
             if (y < 0 || y >= j->h || x < 0 || x >= j->w) continue;
-            const float in = half(j->x[((size_t)y * (size_t)j->w + (size_t)x) * (size_t)j->c + (size_t)c]);
+            const float in = half(j->x[((size_t)y * (size_t)j->w + (size_t)x) * (size_t)j->ldx + (size_t)c]);
             s = npi_f16_to_f32(npi_f64_to_f16((double)in * (double)npi_f16_to_f32(w[(ky * j->kw + kx) * VL]) + (double)s));
         }
     s = s * p->scale[c] + j->bias[c];

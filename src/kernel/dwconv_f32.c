@@ -14,7 +14,7 @@ static void pixel(const struct npi_dwconv_f32_job *j, int oy, int ox, int c) {
         for (int kx = 0; kx < j->kw; kx++) {
             const int y = oy * j->sh - j->pt + ky * j->dh, x = ox * j->sw - j->pl + kx * j->dw;
             if (y < 0 || y >= j->h || x < 0 || x >= j->w) continue;
-            s += j->x[((size_t)y * (size_t)j->w + (size_t)x) * (size_t)j->c + (size_t)c] * w[(ky * j->kw + kx) * VL];
+            s += j->x[((size_t)y * (size_t)j->w + (size_t)x) * (size_t)j->ldx + (size_t)c] * w[(ky * j->kw + kx) * VL];
         }
     const float v = npi_kact_c(&j->act, j->res && j->res_before_act ? s + j->res[o] : s);
     j->y[o] = j->res && !j->res_before_act ? v + j->res[o] : v;

@@ -14,7 +14,8 @@
 #include "kernel/act.h"
 
 struct npi_dwconv_f32_job {
-    const float *x; int h, w, c;        /* [h][w][c] */
+    const float *x; int h, w, c;        /* [h][w][ldx], of which c count */
+    int ldx;                            /* floats from pixel to pixel of x, at least c */
     float *y; int oh, ow;               /* [oh][ow][c] */
     const float *wgt, *bias;            /* packed; bias [c rounded up to vl] */
     int kh, kw, sh, sw, dh, dw, pt, pl;

@@ -97,7 +97,7 @@ enum { H_H = 9, H_W = 21, H_C = 41, H_K = 7, H_CP = 64 };
 static void h_run(const struct npi_dwconv_f16 *d, const float *x, const float *w, float *y) {
     static A64 uint16_t packed[H_K * H_K * H_CP], rows[H_K * (32 + H_K) * H_CP]; /* under the lock */
     static A64 float scale[H_CP], bias[H_CP];
-    struct npi_dwconv_f16_job j = { .f = { .x = x, .h = H_H, .w = H_W, .c = H_C, .y = y, .oh = H_H, .ow = H_W, .bias = bias, .kh = H_K, .kw = H_K, .sh = 1, .sw = 1, .dh = 1, .dw = 1,
+    struct npi_dwconv_f16_job j = { .f = { .x = x, .h = H_H, .w = H_W, .c = H_C, .ldx = H_C, .y = y, .oh = H_H, .ow = H_W, .bias = bias, .kh = H_K, .kw = H_K, .sh = 1, .sw = 1, .dh = 1, .dw = 1,
                                            .pt = H_K / 2, .pl = H_K / 2, .y1 = H_H, .c1 = H_C }, .wgt = packed, .scale = scale, .rows = rows };
     assert(npi_dwconv_f16_scratch(d, &j.f) <= sizeof rows && d->vl <= H_CP);
     for (int c = 0; c < H_C; c++) bias[c] = (float)(c % 5);

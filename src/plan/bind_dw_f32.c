@@ -75,23 +75,29 @@ static int pack_f16(struct npi_binder *b, struct dw *p, const float *w, int taps
     return 0;
 }
 
-int npi_bind_dw_f32(struct npi_binder *b, const struct npi_node *n, struct npi_step *s) {
+int npi_dw_f32_takes(const struct npi_binder *b, const struct npi_node *n) {
     if (n->op != NPI_OP_DWCONV2D) return 0;
     const struct npi_view *x = npi_bind_view(b, n->in[0]), *w = npi_bind_view(b, n->in[1]), *y = npi_bind_view(b, n->out[0]);
     const int bias = n->n_in > 2 ? n->in[2] : -1, res = n->n_in > 3 ? n->in[3] : -1;
-    const float *const weights = npi_bind_const_f32(b, n->in[1]), *const bias_in = npi_bind_const_f32(b, bias);
-    if (x->dtype != NP_F32 || y->dtype != NP_F32 || x->q.n || y->q.n || !weights || (bias >= 0 && !bias_in) || w->d[2] != x->d[3]) return 0;
+    if (x->dtype != NP_F32 || y->dtype != NP_F32 || x->q.n || y->q.n || !npi_bind_const_f32(b, n->in[1]) || (bias >= 0 && !npi_bind_const_f32(b, bias)) || w->d[2] != x->d[3]) return 0;
     if (res >= 0 && (npi_bind_view(b, res)->dtype != NP_F32 || !npi_view_same_shape(npi_bind_view(b, res), y))) return 0;
-    if (!npi_bind_dims_ok(x) || !npi_bind_dims_ok(w) || !npi_bind_dims_ok(y) || w->d[0] * w->d[1] > INT_MAX / 64) return 0;
+    return npi_bind_dims_ok(x) && npi_bind_dims_ok(w) && npi_bind_dims_ok(y) && w->d[0] * w->d[1] <= INT_MAX / 64 && x->d[0] <= INT_MAX / (MAX_TASKS * MAX_TASKS);
+}
+
+int npi_bind_dw_f32(struct npi_binder *b, const struct npi_node *n, struct npi_step *s) {
+    if (!npi_dw_f32_takes(b, n)) return 0;
+    const struct npi_view *x = npi_bind_view(b, n->in[0]), *y = npi_bind_view(b, n->out[0]);
+    const int bias = n->n_in > 2 ? n->in[2] : -1, res = n->n_in > 3 ? n->in[3] : -1;
+    const float *const weights = npi_bind_const_f32(b, n->in[1]), *const bias_in = npi_bind_const_f32(b, bias);
     const struct npi_window *win = &n->a.conv.win;
-    const size_t c = (size_t)x->d[3];
+    const size_t c = (size_t)x->d[3], ldx = b->ldx ? (size_t)b->ldx : c;
     struct dw *p = npi_arena_alloc(b->mem, sizeof *p);
     float *pb = npi_arena_array(b->mem, float, npi_align_up(c, MAX_VL));
     if (!p || !pb) return npi_fail(b->err, NP_ENOMEM, "out of memory while planning");
     if (bias_in) memcpy(pb, bias_in, c * sizeof *pb);
-    *p = (struct dw){ .x = n->in[0], .y = n->out[0], .res = res, .x_picture = (size_t)x->d[1] * (size_t)x->d[2] * c,
+    *p = (struct dw){ .x = n->in[0], .y = n->out[0], .res = res, .x_picture = (size_t)x->d[1] * (size_t)x->d[2] * ldx,
                       .y_picture = (size_t)y->d[1] * (size_t)y->d[2] * c,
-                      .job = { .h = (int)x->d[1], .w = (int)x->d[2], .c = (int)c, .oh = (int)y->d[1], .ow = (int)y->d[2], .bias = pb,
+                      .job = { .h = (int)x->d[1], .w = (int)x->d[2], .c = (int)c, .ldx = (int)ldx, .oh = (int)y->d[1], .ow = (int)y->d[2], .bias = pb,
                                .kh = win->kh, .kw = win->kw, .sh = win->sh, .sw = win->sw, .dh = win->dh, .dw = win->dw, .pt = win->pt, .pl = win->pl,
                                .res_before_act = n->res_before_act, .act = npi_bind_act(&n->act) } };
     int r = 0;
@@ -99,14 +105,12 @@ int npi_bind_dw_f32(struct npi_binder *b, const struct npi_node *n, struct npi_s
     if (r >= 0 && !p->run_f16) r = pack_f32(b, p, weights, win->kh * win->kw);
     if (r < 0) return r;
     choose_grid(p, p->run_f16 ? b->k->dwconv_f16.vl : b->k->dwconv_f32.vl);
-    const int64_t tasks = (int64_t)p->row_blocks * p->channel_blocks * x->d[0];
-    if (tasks > INT_MAX) return 0;
     s->kernel = p->run_f16 ? b->k->dwconv_f16.name : b->k->dwconv_f32.name;
     s->scratch_bytes = p->run_f16 ? npi_dwconv_f16_scratch(&b->k->dwconv_f16, &p->job) : 0;
     s->parts = p->run_f16 ? NPI_PARTS_F16 : 0;
     s->run = run;
     s->params = p;
-    s->n_tasks = (int)tasks;
+    s->n_tasks = p->row_blocks * p->channel_blocks * (int)x->d[0];
     s->packed_in = bias_in ? 6 : 2;
     return 1;
 }

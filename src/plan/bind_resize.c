@@ -16,6 +16,7 @@ struct params {
     int x_id, y_id;
     int64_t h, wd, c, oh, ow, rows;
     size_t size;               /* bytes of a pixel (nearest) or of a value */
+    size_t step_x, step_y;     /* nearest: bytes from pixel to pixel */
     int rows_per_task;
     int dtype;
     int32_t *y0, *y1;          /* [oh] input rows */
@@ -27,16 +28,16 @@ struct params {
 static void run_nearest(const struct npi_step *s, const struct npi_exec *e, int task, int worker) {
     const struct params *const p = s->params;
     const int64_t first = (int64_t)task * p->rows_per_task, last = first + p->rows_per_task < p->rows ? first + p->rows_per_task : p->rows;
-    const size_t px = p->size, row = (size_t)p->ow * px;
+    const size_t px = p->size, step = p->step_y, row = (size_t)p->ow * step;
     for (int64_t r = first; r < last; r++) {
         const int64_t n = r / p->oh, oy = r % p->oh;
         char *y = (char *)e->ptr[p->y_id] + (size_t)r * row;
-        if (r > first && oy > 0 && p->y0[oy] == p->y0[oy - 1]) {
+        if (step == px && r > first && oy > 0 && p->y0[oy] == p->y0[oy - 1]) {
             memcpy(y, y - row, row);
             continue;
         }
-        const char *const x = (const char *)e->ptr[p->x_id] + (size_t)((n * p->h + p->y0[oy]) * p->wd) * px;
-        for (int64_t ox = 0; ox < p->ow; ox++, y += px) memcpy(y, x + (size_t)p->x0[ox] * px, px);
+        const char *const x = (const char *)e->ptr[p->x_id] + (size_t)((n * p->h + p->y0[oy]) * p->wd) * p->step_x;
+        for (int64_t ox = 0; ox < p->ow; ox++, y += step) memcpy(y, x + (size_t)p->x0[ox] * p->step_x, px);
     }
 }
 
@@ -93,7 +94,7 @@ static int table(const struct npi_node *n, const struct npi_view *x, const struc
     return ok;
 }
 
-int npi_bind_resize(struct npi_binder *b, const struct npi_node *n, struct npi_step *s) {
+static int takes(const struct npi_binder *b, const struct npi_node *n) {
     if (n->op != NPI_OP_RESIZE || n->act.kind) return 0;
     const struct npi_view *const x = npi_bind_view(b, n->in[0]), *const y = npi_bind_view(b, n->out[0]);
     if (x->rank != 4 || x->dtype != y->dtype || n->a.resize.coord == NPI_COORD_TF_CROP_AND_RESIZE) return 0;
@@ -103,7 +104,16 @@ int npi_bind_resize(struct npi_binder *b, const struct npi_node *n, struct npi_s
     if (linear && (n->a.resize.exclude_outside || npi_resize_n_taps(n, x, y, 1) > 2 || npi_resize_n_taps(n, x, y, 2) > 2)) return 0;
     const int64_t rows = y->d[0] * y->d[1], line = x->d[2] * x->d[3];
     if (rows < 1 || rows > INT_MAX || y->d[1] > INT_MAX || y->d[2] > INT_MAX || line > INT_MAX || x->d[1] > INT_MAX) return 0;
-    if (!npi_resize_stays(n, x, y, 0) || !npi_resize_stays(n, x, y, 3)) return 0;
+    return npi_resize_stays(n, x, y, 0) && npi_resize_stays(n, x, y, 3);
+}
+
+int npi_resize_takes_nearest(const struct npi_binder *b, const struct npi_node *n) { return takes(b, n) && n->a.resize.mode != NPI_RESIZE_LINEAR; }
+
+int npi_bind_resize(struct npi_binder *b, const struct npi_node *n, struct npi_step *s) {
+    if (!takes(b, n)) return 0;
+    const struct npi_view *const x = npi_bind_view(b, n->in[0]), *const y = npi_bind_view(b, n->out[0]);
+    const int linear = n->a.resize.mode == NPI_RESIZE_LINEAR, quant = npi_q_is(x);
+    const int64_t rows = y->d[0] * y->d[1], line = x->d[2] * x->d[3];
     struct params *const p = npi_arena_alloc(b->mem, sizeof *p);
     const size_t oh = (size_t)y->d[1], ow = (size_t)y->d[2];
     int32_t *const at = npi_arena_array(b->mem, int32_t, 2 * (oh + ow));
@@ -113,6 +123,9 @@ int npi_bind_resize(struct npi_binder *b, const struct npi_node *n, struct npi_s
     *p = (struct params){ .k = b->k->resize, .x_id = n->in[0], .y_id = n->out[0], .h = x->d[1], .wd = x->d[2], .c = x->d[3], .oh = y->d[1], .ow = y->d[2], .rows = rows,
                           .size = np_dtype_size(x->dtype) * (size_t)x->d[3], .dtype = x->dtype, .y0 = at, .y1 = at + oh, .x0 = at + 2 * oh, .x1 = at + 2 * oh + ow, .fy = f,
                           .fx = f + oh, .fyi = fi, .fxi = fi + oh };
+    p->step_x = p->size / (size_t)p->c * (size_t)(b->ldx ? b->ldx : p->c);
+    p->step_y = p->size / (size_t)p->c * (size_t)(b->ld && !linear ? b->ld : p->c);
+    s->strided = !linear;
     if (!table(n, x, y, 1, 1, 0, p->y0, p->y1, p->fy, p->fyi) || !table(n, x, y, 2, linear ? x->d[3] : 1, 1, p->x0, p->x1, p->fx, p->fxi))
         return npi_fail(b->err, NP_ENOMEM, "out of memory while planning");
     const int64_t per_task = TASK_BYTES / ((int64_t)p->size * p->ow + 1);

@@ -31,6 +31,10 @@ static const npi_bind_fn binders[] = {
     npi_bind_generic,
 };
 
+int npi_reads_slice(const struct npi_binder *b, const struct npi_node *n) { return npi_dw_f32_takes(b, n) || npi_pool_takes(b, n) || npi_resize_takes_nearest(b, n); }
+
+int npi_writes_slice(const struct npi_binder *b, const struct npi_node *n) { return n->op == NPI_OP_CONV2D || npi_pool_takes(b, n) || npi_resize_takes_nearest(b, n); }
+
 int npi_choose(struct npi_binder *b, const struct npi_node *n, int reference_only, struct npi_step *s) {
     const int count = (int)(sizeof binders / sizeof *binders);
     for (int i = reference_only ? count - 1 : 0; i < count; i++) {

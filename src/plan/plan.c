@@ -73,8 +73,27 @@ static int copies_slices(const struct npi_graph *g, const struct npi_node *n) {
     return 1;
 }
 
-/* Slices: what a convolution makes for nobody but a Concat of channels is stored pixel by pixel between the other inputs. cat[t]: that Concat, + 1. */
-static void find_slices(const struct npi_graph *g, const int *only_user, const int *producer, int *cat) {
+/* A chain, at the node it ends with. */
+struct chained { int n; struct npi_step step; };
+
+/* May everybody but Concat i read t as a slice? Chained nodes are not asked. */
+static int read_as_slice(const struct npi_binder *b, const struct chained *chain, const char *inner, int t, int cat) {
+    const struct npi_graph *const g = b->g;
+    int in_cat = 0;
+    for (int u = 0; u < g->n_nodes; u++) {
+        const struct npi_node *const n = &g->node[u];
+        int reads = 0;
+        for (int k = 0; k < n->n_in && !n->dead; k++) reads += n->in[k] == t;
+        if (!reads) continue;
+        if (u == cat) in_cat = reads;
+        else if (reads > 1 || n->in[0] != t || inner[u] || chain[u].n || !npi_reads_slice(b, n)) return 0;
+    }
+    return in_cat == 1 && !is_port(g, t);
+}
+
+/* Slices: what is made for a Concat of channels, and for others that can read it so, is stored pixel by pixel between the other inputs. cat[t]: that Concat, + 1. */
+static void find_slices(const struct npi_binder *b, const struct chained *chain, const char *inner, const int *producer, int *cat) {
+    const struct npi_graph *const g = b->g;
     for (int i = 0; i < g->n_nodes; i++) {
         const struct npi_node *const n = &g->node[i];
         const struct npi_view *const y = n->n_out == 1 ? &g->tensor[n->out[0]].v : NULL;
@@ -82,9 +101,14 @@ static void find_slices(const struct npi_graph *g, const int *only_user, const i
         for (int k = 0; k < n->n_in; k++) {
             const int t = n->in[k], from = producer[t];
             const struct npi_view *const x = &g->tensor[t].v;
-            if (from >= 0 && g->node[from].op == NPI_OP_CONV2D && only_user[t] == i && x->dtype == y->dtype && npi_same_q(&x->q, &y->q)) cat[t] = i + 1;
+            if (from >= 0 && x->dtype == y->dtype && npi_same_q(&x->q, &y->q) && npi_writes_slice(b, &g->node[from]) && read_as_slice(b, chain, inner, t, i)) cat[t] = i + 1;
         }
     }
+}
+
+static int64_t channels_of(const struct npi_graph *g, const struct npi_node *n) {
+    const struct npi_view *const y = &g->tensor[n->out[0]].v;
+    return y->d[y->rank - 1];
 }
 
 /* Bytes of the channels in front of input t of a Concat. */
@@ -107,9 +131,6 @@ static int64_t node_macs(const struct npi_graph *g, const struct npi_node *n) {
     default: return 0;
     }
 }
-
-/* A chain, at the node it ends with. */
-struct chained { int n; struct npi_step step; };
 
 /* Binds the chains; inner: nodes that one of them does before its end. */
 static int bind_chains(struct npi_binder *b, const int *only_user, struct chained *at, char *inner) {
@@ -202,7 +223,7 @@ int npi_plan_make(struct npi_plan *out, const struct npi_graph *g, const struct 
     struct npi_binder b = { .g = g, .k = k, .mem = mem, .n_users = ix.n_users, .err = err };
 
     if (!o->reference_only && (r = bind_chains(&b, ix.only_user, chain, inner)) < 0) goto done;
-    if (!o->reference_only) find_slices(g, ix.only_user, ix.producer, cat);
+    if (!o->reference_only) find_slices(&b, chain, inner, ix.producer, cat);
     r = NP_ENOMEM;
     /* 1. Steps; Reshape becomes shared memory. Steps are numbered as they are made, nodes that vanish have none. */
     for (int i = 0; i < g->n_nodes; i++) {
@@ -222,7 +243,9 @@ int npi_plan_make(struct npi_plan *out, const struct npi_graph *g, const struct 
         }
         struct npi_step *s = &p.step[p.n_steps];
         const int slice = n->n_out == 1 && n->out[0] >= 0 && !chain[i].n ? cat[n->out[0]] : 0;
-        b.ld = slice ? g->tensor[g->node[slice - 1].out[0]].v.d[g->tensor[g->node[slice - 1].out[0]].v.rank - 1] : 0;
+        const int x = n->n_in ? n->in[0] : -1, read = x >= 0 ? cat[x] : 0;
+        b.ldx = read && p.root[x] == g->node[read - 1].out[0] && read - 1 != i ? channels_of(g, &g->node[read - 1]) : 0;
+        b.ld = slice ? channels_of(g, &g->node[slice - 1]) : 0;
         if (chain[i].n) *s = chain[i].step;
         else if ((r = npi_choose(&b, n, o->reference_only, s)) < 0) goto done;
         if (slice && s->strided) {

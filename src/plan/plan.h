@@ -51,7 +51,8 @@ struct npi_binder {
     struct npi_arena *mem;     /* model arena: packed weights, params */
     const int *n_users;        /* [n_tensors] */
     struct np_error *err;
-    int64_t ld;                /* of a product: channels from pixel to pixel of the output when it is a slice of a wider one; 0: it stands alone */
+    int64_t ld;                /* channels from pixel to pixel of output 0 when it is to be a slice of a wider tensor; 0: it stands alone. Who heeds it sets strided */
+    int64_t ldx;               /* the same of input 0; only set where npi_reads_slice said yes */
     const char *placed;        /* of a Concat: [n_in] 1: the input is made where it belongs in the output, nothing to copy; NULL: none */
     const struct npi_sink *sink; /* plan/sink.h; NULL: the node's output is stored */
 };

@@ -29,7 +29,7 @@ static void reference(const struct npi_dwconv_f32_job *j, const float *w, const 
                     for (int kx = 0; kx < j->kw; kx++) {
                         const int y = oy * j->sh - j->pt + ky, x = ox * j->sw - j->pl + kx;
                         if (y < 0 || y >= j->h || x < 0 || x >= j->w) continue;
-                        double a = (double)j->x[(y * j->w + x) * j->c + c], b = (double)w[(ky * j->kw + kx) * j->c + c] / sc;
+                        double a = (double)j->x[(y * j->w + x) * j->ldx + c], b = (double)w[(ky * j->kw + kx) * j->c + c] / sc;
                         const double ha = half(a), hb = half(b);
                         if (exact) lost += fabs(a * b) * 2.001 * 0x1p-11 + fabs(a) * 0x1p-25 + fabs(b) * 0x1p-25;
                         s += exact ? a * b : ha * hb;
@@ -51,9 +51,9 @@ static void reference(const struct npi_dwconv_f32_job *j, const float *w, const 
 }
 
 static void one(struct ck *c, const struct npi_dwconv_f16 *d, struct npi_dwconv_f32_job j, int with_res, int values) {
-    ck_case(c, "%dx%dx%d k=%dx%d s=%d,%d pad=%d,%d act=%d res=%d rows %d..%d channels %d..%d", j.h, j.w, j.c, j.kh, j.kw, j.sh, j.sw, j.pt, j.pl, j.act.kind, with_res, j.y0, j.y1,
+    ck_case(c, "%dx%dx%d of %d k=%dx%d s=%d,%d pad=%d,%d act=%d res=%d rows %d..%d channels %d..%d", j.h, j.w, j.c, j.ldx, j.kh, j.kw, j.sh, j.sw, j.pt, j.pl, j.act.kind, with_res, j.y0, j.y1,
             j.c0, j.c1);
-    const size_t in = (size_t)(j.h * j.w * j.c), out = (size_t)(j.oh * j.ow * j.c), taps = (size_t)(j.kh * j.kw), cp = npi_align_up((size_t)j.c, (size_t)d->vl);
+    const size_t in = (size_t)((j.h * j.w - 1) * j.ldx + j.c), out = (size_t)(j.oh * j.ow * j.c), taps = (size_t)(j.kh * j.kw), cp = npi_align_up((size_t)j.c, (size_t)d->vl);
     float *x = ck_in(c, in * 4, 4), *w = ck_in(c, taps * (size_t)j.c * 4, 4), *bias = ck_in(c, cp * 4, 64), *res = ck_in(c, out * 4, 4), *scale = ck_out(c, cp * 4, 64);
     float *y = ck_out(c, out * 4, 4), *want = ck_in(c, out * 4, 4), *bound = ck_in(c, out * 4, 4);
     uint16_t *packed = ck_out(c, taps * cp * 2, 64), *rows = ck_out(c, npi_dwconv_f16_scratch(d, &j), 64);
@@ -89,7 +89,7 @@ static void specials(struct ck *c, const struct npi_dwconv_f16 *d) {
     const size_t cp = npi_align_up(C, (size_t)d->vl);
     float *x = ck_in(c, SIDE * SIDE * C * 4, 4), *w = ck_in(c, K * K * C * 4, 4), *bias = ck_in(c, cp * 4, 64), *scale = ck_in(c, cp * 4, 64);
     float *y = ck_out(c, SIDE * SIDE * C * 4, 4), *want = ck_in(c, SIDE * SIDE * C * 4, 4), *bound = ck_in(c, SIDE * SIDE * C * 4, 4);
-    struct npi_dwconv_f32_job j = { .x = x, .h = SIDE, .w = SIDE, .c = C, .y = y, .oh = SIDE, .ow = SIDE, .bias = bias, .kh = K, .kw = K, .sh = 1, .sw = 1, .dh = 1, .dw = 1,
+    struct npi_dwconv_f32_job j = { .x = x, .h = SIDE, .w = SIDE, .c = C, .ldx = C, .y = y, .oh = SIDE, .ow = SIDE, .bias = bias, .kh = K, .kw = K, .sh = 1, .sw = 1, .dh = 1, .dw = 1,
                                     .pt = 2, .pl = 2, .y1 = SIDE, .c1 = C };
     uint16_t *packed = ck_in(c, (size_t)(K * K) * cp * 2, 64), *rows = ck_out(c, npi_dwconv_f16_scratch(d, &j), 64);
     for (int i = 0; i < K * K * C; i++) w[i] = .25f;
@@ -130,6 +130,7 @@ static void check(struct ck *c) {
         j.y1 = ck_range(c, j.y0 + 1, j.oh);
         j.c0 = j.c > d->vl && round % 3 == 0 ? d->vl : 0;
         j.c1 = j.c;
+        j.ldx = j.c + (round % 4 == 1 ? ck_range(c, 1, 40) : 0);
         const int res = ck_range(c, 0, 3) == 0, values = ck_range(c, 0, 3) ? CK_NORMAL : ck_range(c, 0, 1) ? CK_WIDE : CK_DENORM;
         j.res_before_act = res && ck_range(c, 0, 1);
         one(c, d, j, res, values);
@@ -153,7 +154,7 @@ static void bench(struct ck *c) {
         float *x = ck_in(c, map * 4, 64), *w = ck_in(c, (size_t)(k * k * ch) * 4, 64), *bias = ck_in(c, cp * 4, 64), *scale = ck_in(c, cp * 4, 64), *y = ck_out(c, map * 4, 64);
         ck_fill_f32(c, x, map, CK_NORMAL);
         ck_fill_f32(c, w, (size_t)(k * k * ch), CK_NORMAL);
-        struct bench b = { d, { .f = { .x = x, .h = h, .w = h, .c = ch, .y = y, .oh = h, .ow = h, .bias = bias, .kh = k, .kw = k, .sh = 1, .sw = 1, .dh = 1, .dw = 1, .pt = k / 2,
+        struct bench b = { d, { .f = { .x = x, .h = h, .w = h, .c = ch, .ldx = ch, .y = y, .oh = h, .ow = h, .bias = bias, .kh = k, .kw = k, .sh = 1, .sw = 1, .dh = 1, .dw = 1, .pt = k / 2,
                                        .pl = k / 2, .y1 = h, .c1 = ch, .act = { ck_get(&s, "act", NPI_KACT_CLAMP), 0, 6 } }, .scale = scale } };
         uint16_t *packed = ck_in(c, (size_t)(k * k) * cp * 2, 64);
         npi_dwconv_f16_pack(d, packed, scale, w, k * k, ch);

@@ -17,7 +17,7 @@ static void reference(const struct npi_dwconv_f32_job *j, const float *w, const 
                     for (int kx = 0; kx < j->kw; kx++) {
                         const int y = oy * j->sh - j->pt + ky * j->dh, x = ox * j->sw - j->pl + kx * j->dw;
                         if (y < 0 || y >= j->h || x < 0 || x >= j->w) continue;
-                        const double p = (double)j->x[(y * j->w + x) * j->c + c] * w[(ky * j->kw + kx) * j->c + c];
+                        const double p = (double)j->x[(y * j->w + x) * j->ldx + c] * w[(ky * j->kw + kx) * j->c + c];
                         s += p;
                         mag += fabs(p);
                     }
@@ -33,9 +33,9 @@ static void reference(const struct npi_dwconv_f32_job *j, const float *w, const 
 }
 
 static void one(struct ck *c, const struct npi_dwconv_f32 *d, struct npi_dwconv_f32_job j, int with_res) {
-    ck_case(c, "%dx%dx%d k=%dx%d s=%d,%d d=%d,%d pad=%d,%d act=%d res=%d rows %d..%d channels %d..%d", j.h, j.w, j.c, j.kh, j.kw, j.sh, j.sw, j.dh, j.dw, j.pt, j.pl,
+    ck_case(c, "%dx%dx%d of %d k=%dx%d s=%d,%d d=%d,%d pad=%d,%d act=%d res=%d rows %d..%d channels %d..%d", j.h, j.w, j.c, j.ldx, j.kh, j.kw, j.sh, j.sw, j.dh, j.dw, j.pt, j.pl,
             j.act.kind, with_res, j.y0, j.y1, j.c0, j.c1);
-    const size_t in = (size_t)(j.h * j.w * j.c), out = (size_t)(j.oh * j.ow * j.c), taps = (size_t)(j.kh * j.kw), cp = npi_align_up((size_t)j.c, (size_t)d->vl);
+    const size_t in = (size_t)((j.h * j.w - 1) * j.ldx + j.c), out = (size_t)(j.oh * j.ow * j.c), taps = (size_t)(j.kh * j.kw), cp = npi_align_up((size_t)j.c, (size_t)d->vl);
     float *x = ck_in(c, in * 4, 4), *w = ck_in(c, taps * (size_t)j.c * 4, 4), *bias = ck_in(c, (size_t)j.c * 4, 4), *res = ck_in(c, out * 4, 4);
     float *pw = ck_in(c, taps * cp * 4, 64), *pb = ck_in(c, cp * 4, 64), *y = ck_out(c, out * 4, 4), *want = ck_in(c, out * 4, 4), *bound = ck_in(c, out * 4, 4);
     ck_fill_f32(c, x, in, CK_ANY);
@@ -76,6 +76,7 @@ static void check(struct ck *c) {
         j.y1 = ck_range(c, j.y0 + 1, j.oh);
         j.c0 = j.c > d->vl && round % 3 == 0 ? d->vl : 0;
         j.c1 = j.c;
+        j.ldx = j.c + (round % 4 == 1 ? ck_range(c, 1, 40) : 0);
         const int res = ck_range(c, 0, 3) == 0;
         j.res_before_act = res && ck_range(c, 0, 1);
         one(c, d, j, res);
@@ -101,7 +102,7 @@ static void bench(struct ck *c) {
         float *y = ck_out(c, (size_t)(oh * ow * ch) * 4, 64);
         ck_fill_f32(c, x, (size_t)(h * w * ch), CK_NORMAL);
         ck_fill_f32(c, pw, (size_t)(k * k) * cp, CK_NORMAL);
-        struct bench b = { d, { .x = x, .h = h, .w = w, .c = ch, .y = y, .oh = oh, .ow = ow, .wgt = pw, .bias = pb, .kh = k, .kw = k, .sh = st, .sw = st, .dh = 1, .dw = 1,
+        struct bench b = { d, { .x = x, .h = h, .w = w, .c = ch, .ldx = ch, .y = y, .oh = oh, .ow = ow, .wgt = pw, .bias = pb, .kh = k, .kw = k, .sh = st, .sw = st, .dh = 1, .dw = 1,
                                 .pt = (k - st + 1) / 2, .pl = (k - st + 1) / 2, .y1 = oh, .c1 = ch, .act = { ck_get(&s, "act", NPI_KACT_CLAMP), 0, 6 } } };
         ck_bench(c, "dwconv_f32", s.name, call, &b, 2. * oh * ow * ch * k * k);
     }

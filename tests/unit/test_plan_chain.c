@@ -248,6 +248,69 @@ static void pairs(void **state) {
     }
 }
 
+static int dw_of(int x, int kernel, int stride) {
+    const int c = (int)g.tensor[x].v.d[3], pad = kernel / 2;
+    const struct npi_view wv = { .dtype = NP_F32, .rank = 3, .d = { kernel, kernel, c } };
+    const int w = npi_graph_const(&g, "w", &wv);
+    for (int64_t i = 0; i < npi_view_count(&wv); i++) ((float *)g.tensor[w].v.data)[i] = (float)range(-1000, 1000) / 4000;
+    const struct npi_node n = { .op = NPI_OP_DWCONV2D, .name = "dw", .a.conv.win = { kernel, kernel, stride, stride, 1, 1, pad, pad, pad, pad } };
+    return fail_if(npi_build1(&g, &n, (int[]){ x, w }, 2, &err));
+}
+static int maxpool_of(int x, int kernel) {
+    const int pad = kernel / 2;
+    const struct npi_node n = { .op = NPI_OP_MAXPOOL2D, .name = "pool", .a.pool.win = { kernel, kernel, 1, 1, 1, 1, pad, pad, pad, pad } };
+    return fail_if(npi_build1(&g, &n, &x, 1, &err));
+}
+static int twice(int x) {
+    struct npi_node n = { .op = NPI_OP_RESIZE, .name = "up", .a.resize = { .mode = NPI_RESIZE_NEAREST, .coord = NPI_COORD_ASYMMETRIC, .round = NPI_ROUND_FLOOR } };
+    for (int i = 0; i < 4; i++) n.a.resize.size[i] = g.tensor[x].v.d[i] * (i == 1 || i == 2 ? 2 : 1);
+    return fail_if(npi_build1(&g, &n, &x, 1, &err));
+}
+static int joined(const int *in, int n_in) {
+    const struct npi_node n = { .op = NPI_OP_CONCAT, .name = "cat", .a.concat.axis = 3 };
+    return fail_if(npi_build1(&g, &n, in, n_in, &err));
+}
+
+/* As in a detector's neck: what is joined later is pooled, scaled up and convolved as a slice before. No copy is left, and the bytes are those of the copies;
+ * a reader that cannot (the activation) keeps its tensor in one piece. */
+static void read_slices(void **state) {
+    (void)state;
+    const char *level;
+    unsigned flags;
+    for (int l = 0; npi_cpu_level_at(l, &level, &flags); l++) {
+        if ((flags & npi_cpu_flags()) != flags) continue;
+        for (int i = 0; i < 24; i++) {
+            npi_arena_init(&mem, 0);
+            assert_int_equal(npi_graph_init(&g, &mem, "test"), 0);
+            const struct npi_view xv = { .dtype = NP_F32, .rank = 4, .d = { range(1, 2), 2 * range(1, 9), 2 * range(1, 9), range(1, 20) } };
+            const int x = npi_graph_tensor(&g, "x", &xv);
+            const int a = conv_of(x, range(1, 40), 1, NPI_ACT_SILU, -1), p = maxpool_of(a, 5), q = maxpool_of(p, 3), spp = joined((int[]){ a, p, q }, 3);
+            const int b = conv_of(spp, range(1, 40), 1, NPI_ACT_NONE, -1), d = dw_of(b, i & 1 ? 3 : 7, 2), e = conv_of(d, range(1, 40), 1, NPI_ACT_CLAMP, -1);
+            const int up = twice(e), neck = joined((int[]){ up, b }, 2), top = joined((int[]){ conv_of(d, range(1, 40), 1, NPI_ACT_NONE, -1), e }, 2);
+            const int late = i % 4 == 3 ? one(NPI_OP_RELU, b) : b; /* somebody who reads b whole */
+            const int y = conv_of(neck, range(1, 20), 3, NPI_ACT_NONE, -1), z = conv_of(top, range(1, 20), 1, NPI_ACT_NONE, -1);
+            const void *const data = picture(x);
+            struct npi_kernels k;
+            npi_kernels_init(&k, flags);
+            k.product_parts = k.half_depthwise = i % 3 == 2;
+            int few, many;
+            const int out[] = { y, z, late }, all[] = { y, z, a, p, q, b, e, up, late };
+            for (int which = 0; which < 2; which++) {
+                assert_int_equal(npi_graph_set_io(&g, &x, 1, out, i % 4 == 3 ? 3 : 2), 0);
+                void *const got = run(&k, x, data, out[which], 3, &few);
+                assert_int_equal(npi_graph_set_io(&g, &x, 1, all, i % 4 == 3 ? 9 : 8), 0);
+                void *const want = run(&k, x, data, out[which], 1, &many);
+                /* b in one piece: neck is copied; with itself as an output every Concat is, but for the convolution's slice of top */
+                if (many - few != (i % 4 == 3 ? 2 : 3)) fail_msg("%d at %s: %d steps, %d with every Concat", i, level, few, many);
+                if (memcmp(got, want, npi_view_bytes(&g.tensor[out[which]].v))) fail_msg("slices that are read, %d at %s: not the bytes of the copies", i, level);
+                npi_free(got);
+                npi_free(want);
+            }
+            npi_arena_free(&mem);
+        }
+    }
+}
+
 /* No chain: somebody else reads what lies between, the convolution adds a residual, or it has groups. */
 static void none(void **state) {
     (void)state;
@@ -282,6 +345,6 @@ static void none(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(chains), cmocka_unit_test(slices), cmocka_unit_test(pairs), cmocka_unit_test(none) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(chains), cmocka_unit_test(slices), cmocka_unit_test(read_slices), cmocka_unit_test(pairs), cmocka_unit_test(none) };
     return cmocka_run_group_tests_name("plan_chain", tests, NULL, NULL);
 }

@@ -70,9 +70,9 @@ static void TN(dwh_block)(const struct npi_dwconv_f16_job *p, int c, int lanes, 
         const int iy = oy * j->sh - j->pt, k0 = iy < 0 ? -iy : 0, end = iy + j->kh < j->h ? iy + j->kh : j->h;
         if (next < iy + k0) next = iy + k0;
         for (; next < end; next++) {
-            const float *const x = j->x + ((ptrdiff_t)next * j->w) * j->c + c;
+            const float *const x = j->x + ((ptrdiff_t)next * j->w) * j->ldx + c;
             uint16_t *const to = p->rows + (size_t)(next % j->kh) * row + j->pl * HL;
-            for (int i = 0; i < inside; i++) HN(convert)(to + i * HL, x + (ptrdiff_t)i * j->c, lanes);
+            for (int i = 0; i < inside; i++) HN(convert)(to + i * HL, x + (ptrdiff_t)i * j->ldx, lanes);
         }
         at.n_ky = end - iy > k0 ? end - iy - k0 : 0;
         at.w = w + k0 * j->kw * HL;

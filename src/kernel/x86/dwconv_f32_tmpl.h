@@ -114,7 +114,7 @@ NPI_INLINE int TN(dw_step)(const struct npi_dwconv_f32_job *j, struct TN(dw_at) 
 static void TN(dw_blocks)(const struct npi_dwconv_f32_job *j, int c, int c1, const float *w0, const float *bias) {
     const int special = j->dw == 1 && (j->sw == 1 || j->sw == 2) && (j->kw == 3 || j->kw == 5 || j->kw == 7);
     const size_t block = (size_t)(j->kh * j->kw) * WS;
-    struct TN(dw_at) at = { .row = (ptrdiff_t)j->dh * j->w * j->c, .col = j->c, .ldy = (size_t)j->c,
+    struct TN(dw_at) at = { .row = (ptrdiff_t)j->dh * j->w * j->ldx, .col = j->ldx, .ldy = (size_t)j->c,
                             .act = j->res || j->act.kind > NPI_KACT_SILU ? NPI_KACT_NONE : j->act.kind, .lo = j->act.lo, .hi = j->act.hi };
     for (int oy = j->y0; oy < j->y1; oy++) {
         const int iy = oy * j->sh - j->pt;
@@ -122,7 +122,7 @@ static void TN(dw_blocks)(const struct npi_dwconv_f32_job *j, int c, int c1, con
         while (k0 < k1 && iy + k0 * j->dh < 0) k0++;
         while (k1 > k0 && iy + (k1 - 1) * j->dh >= j->h) k1--;
         at.n_ky = k1 - k0;
-        const float *x = j->x + (k1 > k0 ? (ptrdiff_t)(iy + k0 * j->dh) * j->w * j->c : 0);
+        const float *x = j->x + (k1 > k0 ? (ptrdiff_t)(iy + k0 * j->dh) * j->w * j->ldx : 0);
         for (int ox = 0, done = 0; ox < j->ow; ox += done) {
             const float *w = w0 + (size_t)(k0 * j->kw) * WS, *b = bias;
             for (int cc = c; cc < c1; cc += VL, w += block, b += WS) {
@@ -140,7 +140,7 @@ static void TN(dw_blocks)(const struct npi_dwconv_f32_job *j, int c, int c1, con
  * would not anyway (powers of two between pixels leave few cache sets to a column of channels), or barely and what a tile of all channels
  * needs stays there: 48 channels of 64 columns 7x7 3 % faster, 16 of 128 3x3 18 %; 96 and more 7x7 would be 4 to 7 % slower. */
 static int TN(dw_group)(const struct npi_dwconv_f32_job *j) {
-    const int lines = (j->c * (int)sizeof(float) + 63) / 64, power = lines & -lines, sets = power < 64 ? 64 / power : 1;
+    const int lines = (j->ldx * (int)sizeof(float) + 63) / 64, power = lines & -lines, sets = power < 64 ? 64 / power : 1;
     const int window = (j->kh + 1) * j->w, tile = j->kh * (8 * j->sw + j->kw - 1);
     return window > 8 * sets || (window > 3 * sets && (int64_t)tile * lines < 400) ? j->c1 - j->c0 : VL;
 }

@@ -1,46 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pools for AVX2: 8 channels a step, tails masked.
+/* Pools for AVX2: 8 channels a step. Loads may go past a row's end (NPI_TAIL), stores do not: by pieces, since a masked store is slow on AMD before Zen 5.
  * Sums run in the order of the C version, so that floats agree to the bit. */
-#include <immintrin.h>
-
 #include "kernel/pool.h"
+#include "kernel/x86/simd_avx2.h"
 
-static inline __m256i mask_of(size_t n) { /* the first n of 8 lanes */
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n > 8 ? 8 : (int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
+#define STORE(y, v) f32x8_store_n((y) + i, (v), c - i < 8 ? (int)(c - i) : 8)
 
 static void max_f32_avx2(float *y, const float *const *tap, int n, size_t c, float lo, float hi) {
-    const __m256 vlo = _mm256_set1_ps(lo), vhi = _mm256_set1_ps(hi);
+    const f32x8 vlo = f32x8_set1(lo), vhi = f32x8_set1(hi);
     for (size_t i = 0; i < c; i += 8) {
-        const __m256i mask = mask_of(c - i);
-        __m256 m = _mm256_maskload_ps(tap[0] + i, mask);
-        for (int t = 1; t < n; t++) m = _mm256_max_ps(_mm256_maskload_ps(tap[t] + i, mask), m);
-        _mm256_maskstore_ps(y + i, mask, _mm256_min_ps(_mm256_max_ps(m, vlo), vhi));
+        f32x8 m = f32x8_load(tap[0] + i);
+        for (int t = 1; t < n; t++) m = _mm256_max_ps(f32x8_load(tap[t] + i), m);
+        STORE(y, _mm256_min_ps(_mm256_max_ps(m, vlo), vhi));
     }
 }
 
 static void avg_f32_avx2(float *y, const float *const *tap, int n, size_t c, float scale) {
-    const __m256 vs = _mm256_set1_ps(scale);
+    const f32x8 vs = f32x8_set1(scale);
     for (size_t i = 0; i < c; i += 8) {
-        const __m256i mask = mask_of(c - i);
-        __m256 s = _mm256_setzero_ps();
-        for (int t = 0; t < n; t++) s = _mm256_add_ps(s, _mm256_maskload_ps(tap[t] + i, mask));
-        _mm256_maskstore_ps(y + i, mask, _mm256_mul_ps(s, vs));
+        f32x8 s = _mm256_setzero_ps();
+        for (int t = 0; t < n; t++) s = f32x8_add(s, f32x8_load(tap[t] + i));
+        STORE(y, f32x8_mul(s, vs));
     }
 }
 
 static void mean_f32_avx2(float *y, const float *x, size_t rows, size_t stride, size_t c, float scale) {
-    const __m256 vs = _mm256_set1_ps(scale);
+    const f32x8 vs = f32x8_set1(scale);
     for (size_t i = 0; i < c; i += 8) {
-        const __m256i mask = mask_of(c - i);
-        __m256 total = _mm256_setzero_ps();
+        f32x8 total = _mm256_setzero_ps();
         for (size_t r = 0; r < rows;) {
             const size_t end = rows - r > NPI_MEAN_BLOCK ? r + NPI_MEAN_BLOCK : rows;
-            __m256 s = _mm256_setzero_ps();
-            for (; r < end; r++) s = _mm256_add_ps(s, _mm256_maskload_ps(x + r * stride + i, mask));
-            total = _mm256_add_ps(total, s);
+            f32x8 s = _mm256_setzero_ps();
+            for (; r < end; r++) s = f32x8_add(s, f32x8_load(x + r * stride + i));
+            total = f32x8_add(total, s);
         }
-        _mm256_maskstore_ps(y + i, mask, _mm256_mul_ps(total, vs));
+        STORE(y, f32x8_mul(total, vs));
     }
 }
 

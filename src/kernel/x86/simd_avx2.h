@@ -43,6 +43,11 @@ NPI_INLINE __m128 f32x8_sum4(f32x8 a, f32x8 b, f32x8 c, f32x8 d) {
     const f32x8 s = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
     return _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1));
 }
+/* The sums of eight, each as f32x8_sum4 makes it. */
+NPI_INLINE f32x8 f32x8_sum8(const f32x8 *a) {
+    const f32x8 s = _mm256_hadd_ps(_mm256_hadd_ps(a[0], a[1]), _mm256_hadd_ps(a[2], a[3])), t = _mm256_hadd_ps(_mm256_hadd_ps(a[4], a[5]), _mm256_hadd_ps(a[6], a[7]));
+    return _mm256_add_ps(_mm256_permute2f128_ps(s, t, 0x20), _mm256_permute2f128_ps(s, t, 0x31));
+}
 NPI_INLINE void f32x8_put_sum4(float *p, f32x8 a, f32x8 b, f32x8 c, f32x8 d) { _mm_storeu_ps(p, f32x8_sum4(a, b, c, d)); }
 NPI_INLINE f32x8 f32x8_add(f32x8 a, f32x8 b) { return _mm256_add_ps(a, b); }
 NPI_INLINE f32x8 f32x8_sub(f32x8 a, f32x8 b) { return _mm256_sub_ps(a, b); }

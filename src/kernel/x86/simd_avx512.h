@@ -15,6 +15,11 @@ NPI_INLINE void f32x16_store_n(float *p, f32x16 v, int n) {
 NPI_INLINE f32x16 f32x16_load_n(const float *p, int n) { return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
 NPI_INLINE f32x8 f32x16_halves(f32x16 a) { return _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1)); }
 NPI_INLINE __m128 f32x16_sum4(f32x16 a, f32x16 b, f32x16 c, f32x16 d) { return f32x8_sum4(f32x16_halves(a), f32x16_halves(b), f32x16_halves(c), f32x16_halves(d)); }
+NPI_INLINE f32x8 f32x16_sum8(const f32x16 *a) {
+    f32x8 h[8];
+    _Pragma("GCC unroll 8") for (int i = 0; i < 8; i++) h[i] = f32x16_halves(a[i]);
+    return f32x8_sum8(h);
+}
 NPI_INLINE void f32x16_put_sum4(float *p, f32x16 a, f32x16 b, f32x16 c, f32x16 d) { _mm_storeu_ps(p, f32x16_sum4(a, b, c, d)); }
 NPI_INLINE f32x16 f32x16_ratio(f32x16 a, f32x16 b) { /* a / b: 14 bits, one Newton step; a division takes 16 cycles */
     const f32x16 r = _mm512_rcp14_ps(b);
