@@ -84,6 +84,8 @@ const struct opt_def cmd_run_opts[] = {
     { NULL, 0, 0, NULL, 0, 0, NULL, NULL, NULL, NULL },
 };
 
+enum { SILENCE_MS = 20 };
+
 struct run {
     struct opts o;
     struct np_logger log;
@@ -99,6 +101,7 @@ struct run {
     struct views views;
     struct autotune tuner;
     char tuned_at[4200];                   /* where auto-tune remembers; "" nowhere */
+    int inside;                            /* file mode: frames whose results are to come */
     int live, async, tty, quiet, preset, reconnect;
     enum view view;
     const struct npi_writer_ops *format;
@@ -340,9 +343,17 @@ static int get_one(struct run *run, int timeout_ms, struct np_error *err) {
     const struct np_result *r = NULL;
     int e = np_wait_result(run->ctx, timeout_ms, &r, err);
     if (e < 0) return e;
+    run->inside--;
     e = handle(run, r, r->frame->opaque, err);
     np_result_release(run->ctx, &r);
     return e;
+}
+
+/* What is ready. 0 or an error of the library. */
+static int take_ready(struct run *run, struct np_error *err) {
+    int r;
+    while ((r = get_one(run, 0, err)) == 0) {}
+    return r == NP_EAGAIN ? 0 : r;
 }
 
 /* File mode: as many frames in flight as the library takes. */
@@ -355,8 +366,8 @@ static int send_async(struct run *run, struct npi_pic *pic, struct np_error *err
         npi_pic_unref(pic);
         return r;
     }
-    while ((r = get_one(run, 0, err)) == 0) {}
-    return r == NP_EAGAIN ? 0 : r;
+    run->inside++;
+    return take_ready(run, err);
 }
 
 static int send_sync(struct run *run, struct npi_pic *pic, struct np_error *err) {
@@ -390,7 +401,10 @@ static int loop(struct run *run, struct np_error *err) {
     if (run->live) return loop_live(run, err);
     while (r == 0 && atomic_load(run->stop) == 0) {
         int64_t read_ns = 0;
-        struct npi_pic *const pic = reader_next(&run->reader, &read_ns);
+        int late = 0;
+        struct npi_pic *const pic = reader_next(&run->reader, run->inside > 0 ? SILENCE_MS : -1, &read_ns, &late);
+        if (late) r = take_ready(run, err); /* a pipe that pauses does not hold back what is finished */
+        if (late) continue;
         if (!pic) break;
         np_context_report(run->ctx, NP_STAGE_READ, (double)read_ns * 1e-6, 0);
         r = run->async ? send_async(run, pic, err) : send_sync(run, pic, err);

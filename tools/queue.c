@@ -4,12 +4,17 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
 void queue_init(struct queue *q, int cap) {
     memset(q, 0, sizeof *q);
     q->cap = cap < 1 ? 1 : cap > QUEUE_MAX ? QUEUE_MAX : cap;
     pthread_mutex_init(&q->lock, NULL);
-    pthread_cond_init(&q->changed, NULL);
+    pthread_condattr_t clock;
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC); /* of queue_pop_within */
+    pthread_cond_init(&q->changed, &clock);
+    pthread_condattr_destroy(&clock);
 }
 
 void queue_destroy(struct queue *q) {
@@ -39,12 +44,26 @@ int queue_push(struct queue *q, void *item) {
     return r;
 }
 
-void *queue_pop(struct queue *q) {
+void *queue_pop_within(struct queue *q, int ms, int *late) {
+    struct timespec until = { 0 };
+    if (ms >= 0) {
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += ms / 1000;
+        until.tv_nsec += ms % 1000 * 1000000L;
+        if (until.tv_nsec >= 1000000000L) until.tv_sec++, until.tv_nsec -= 1000000000L;
+    }
+    int r = 0;
     pthread_mutex_lock(&q->lock);
-    while (q->n == 0 && !q->closed) pthread_cond_wait(&q->changed, &q->lock);
+    while (q->n == 0 && !q->closed && r == 0) r = ms < 0 ? pthread_cond_wait(&q->changed, &q->lock) : pthread_cond_timedwait(&q->changed, &q->lock, &until);
+    *late = q->n == 0 && !q->closed;
     void *const item = q->n ? take(q) : NULL;
     pthread_mutex_unlock(&q->lock);
     return item;
+}
+
+void *queue_pop(struct queue *q) {
+    int late;
+    return queue_pop_within(q, -1, &late);
 }
 
 void *queue_try_pop(struct queue *q) {

@@ -17,6 +17,8 @@ void queue_destroy(struct queue *q);
 int queue_push(struct queue *q, void *item);
 /* Waits for an item; NULL when the queue is closed and empty. */
 void *queue_pop(struct queue *q);
+/* The same for so many milliseconds (below 0: for ever); *late 1 and NULL: nothing came. */
+void *queue_pop_within(struct queue *q, int ms, int *late);
 /* Never waits: NULL when there is nothing. */
 void *queue_try_pop(struct queue *q);
 /* No more pushes; what is inside can still be popped. */

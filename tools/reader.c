@@ -62,8 +62,8 @@ int reader_start(struct reader *r, struct npi_source *s, const struct reader_sin
     return npi_io_fail(err, NP_ENOMEM, "cannot start a thread");
 }
 
-struct npi_pic *reader_next(struct reader *r, int64_t *read_ns) {
-    struct npi_pic *const pic = queue_pop(&r->q);
+struct npi_pic *reader_next(struct reader *r, int ms, int64_t *read_ns, int *late) {
+    struct npi_pic *const pic = queue_pop_within(&r->q, ms, late);
     if (pic) *read_ns = pic->read_ns;
     return pic;
 }

@@ -22,6 +22,7 @@ struct reader {
 };
 /* sink: live mode (a file is then played at its own rate); NULL: every picture waits for reader_next. */
 int reader_start(struct reader *r, struct npi_source *s, const struct reader_sink *sink, const atomic_int *stop, struct np_error *err);
-struct npi_pic *reader_next(struct reader *r, int64_t *read_ns); /* NULL: the end, see r->end; read_ns: what reading it took */
+/* NULL: the end, see r->end; or nothing came in `ms` milliseconds (below 0: waits), and *late is 1. read_ns: what reading it took. */
+struct npi_pic *reader_next(struct reader *r, int ms, int64_t *read_ns, int *late);
 void reader_stop(struct reader *r);            /* joins; the source may need its stop flag first */
 #endif

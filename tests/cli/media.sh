@@ -74,4 +74,14 @@ equal "$(python3 -c "import json, sys; s = json.load(open(sys.argv[1])); print(s
 # Standard input.
 quick -q -i - --save-json "$T/o.jsonl" <"$T/h264_444.mkv" || fail "reading a pipe"
 equal "$(wc -l <"$T/o.jsonl")" 6 "lines from a pipe"
+# A pipe that pauses: every result is out while it does.
+mkfifo "$T/fifo"
+(ffmpeg -v error -f lavfi -i testsrc=size=320x240:rate=10 -frames:v 12 -pix_fmt yuv420p -f yuv4mpegpipe -; while [ ! -e "$T/go on" ]; do sleep .1; done) >"$T/fifo" &
+quick -q -i - --save-json "$T/paused.jsonl" <"$T/fifo" &
+reader=$!
+n=0
+while [ "$n" -lt 600 ] && [ "$(wc -l 2>/dev/null <"$T/paused.jsonl" || echo 0)" != 13 ]; do n=$((n + 1)); sleep .1; done
+equal "$(wc -l <"$T/paused.jsonl")" 13 "lines while the pipe pauses"
+touch "$T/go on"
+wait "$reader" || fail "a pipe that pauses"
 done_testing

@@ -84,7 +84,8 @@ static int loop(struct running *w, struct np_error *err) {
     } else {
         while (r == 0 && !over(w)) {
             int64_t read_ns = 0;
-            struct npi_pic *const pic = reader_next(&w->reader, &read_ns);
+            int late;
+            struct npi_pic *const pic = reader_next(&w->reader, -1, &read_ns, &late);
             if (!pic) break;
             if ((r = send(w, pic, read_ns, err)) < 0) break;
             while ((r = get_one(w, 0, err)) == 0) {}
