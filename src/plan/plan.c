@@ -146,13 +146,19 @@ static int bind_chains(struct npi_binder *b, const int *only_user, struct chaine
     return 0;
 }
 
-/* May out 0 of this step take the memory of input i? Only when that memory dies here and is not a constant. */
+/* May out 0 of this step take the memory of input i? Only when that memory dies here, is not a constant, and no other input lies there: a piece of a Concat and
+ * the Concat, which are not read pixel by pixel alike. (The same tensor twice is the binder's to judge.) */
 static void try_inplace(const struct npi_graph *g, const struct npi_node *n, const struct npi_step *s, const struct share *m, const int *last_use, const char *is_const, int step) {
     if (s->inplace_of < 0 || s->inplace_of >= n->n_in) return;
     const int x = n->in[s->inplace_of], y = n->out[0];
     if (x < 0) return;
     const int rx = root_of(m->root, x);
     if (place_of(m, x) || is_const[rx] || last_use[rx] != step || npi_view_bytes(&g->tensor[y].v) > npi_view_bytes(&g->tensor[rx].v)) return;
+    for (int i = 0; i <= s->n_also; i++) {
+        const struct npi_node *const q = npi_step_node(g, s, i);
+        for (int k = 0; k < q->n_in; k++)
+            if (q->in[k] >= 0 && q->in[k] != x && root_of(m->root, q->in[k]) == rx) return;
+    }
     m->root[y] = rx;
 }
 

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "cpu/cpu.h"
 #include "ops/build.h"
 #include "plan/plan.h"
 
@@ -141,6 +142,36 @@ static void made_in_place(void **state) {
     }
 }
 
+/* A piece of a Concat beside the Concat: both may die in the step that reads both, and neither's memory is free before its end. Whole numbers: sums are exact. */
+static void piece_and_whole(void **state) {
+    (void)state;
+    for (int what = 0; what < 2; what++)
+        for (int best = 0; best < 2; best++) {
+            struct npi_plan p, q;
+            struct npi_kernels k;
+            begin();
+            const int x = input(4, (const int64_t[]){ 1, what ? 1 : 8, 4, 16 });
+            const int a = conv(x, weights(16, 16)), b = conv(x, weights(16, 16)), c = concat(1, (int[]){ a, b }, 2);
+            const struct npi_view two = { .dtype = NP_F32, .rank = 4, .d = { 16, 2, 1, 16 } };
+            const int w = npi_graph_const(&g, "w", &two);
+            for (int i = 0; i < 512; i++) ((float *)g.tensor[w].v.data)[i] = (float)(i % 5) - 2;
+            const struct npi_node fold = { .op = NPI_OP_CONV2D, .name = "fold", .a.conv = { .win = { .kh = 2, .kw = 1, .sh = 2, .sw = 1, .dh = 1, .dw = 1 }, .groups = 1 } };
+            const struct npi_node mul = { .op = NPI_OP_MUL, .name = "mul" };
+            const int y = what ? npi_build1(&g, &mul, (int[]){ c, a }, 2, &err) : npi_build1(&g, &fold, (int[]){ c, w, -1, a }, 4, &err), z = relu(y);
+            assert_true(z >= 0);
+            assert_int_equal(npi_graph_set_io(&g, &x, 1, &z, 1), 0);
+            npi_kernels_init(&k, best ? npi_cpu_flags() & ~(NPI_CPU_AMX_BF16 | NPI_CPU_AMX_INT8) : 0);
+            assert_int_equal(npi_plan_make(&p, &g, &k, &mem, NULL, &err), 0);
+            assert_int_equal(p.n_placed, 2);
+            assert_int_equal(npi_plan_make(&q, &g, &k, &mem, &(struct npi_plan_opts){ .reference_only = 1 }, &err), 0);
+            float *const got = run(&p, x, z), *const want = run(&q, x, z);
+            assert_memory_equal(got, want, npi_view_bytes(&g.tensor[z].v));
+            npi_free(got);
+            npi_free(want);
+            npi_arena_free(&mem);
+        }
+}
+
 /* A residual add, alone and inside a convolution, and an activation work on the memory of what dies there. */
 static void works_in_place(void **state) {
     (void)state;
@@ -164,6 +195,6 @@ static void works_in_place(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(spent_once), cmocka_unit_test(made_in_place), cmocka_unit_test(works_in_place) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(spent_once), cmocka_unit_test(made_in_place), cmocka_unit_test(piece_and_whole), cmocka_unit_test(works_in_place) };
     return cmocka_run_group_tests_name("plan_memory", tests, NULL, NULL);
 }
