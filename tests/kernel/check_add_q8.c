@@ -36,4 +36,25 @@ static void check(struct ck *c) {
     if (ck_fn(c, "add_q8 mul", c->k->add_q8.mul, c->ref->add_q8.mul)) sizes(c, c->k->add_q8.mul, c->ref->add_q8.mul);
 }
 
-const struct ck_family ck_add_q8 = { "add_q8", check, NULL };
+struct job { void (*fn)(const struct npi_add_q8_args *p); struct npi_add_q8_args a; };
+static void call(void *arg) {
+    const struct job *const j = arg;
+    j->fn(&j->a);
+}
+
+static void bench(struct ck *c) {
+    enum { N = 8192 };
+    const struct { const char *name; void (*fn)(const struct npi_add_q8_args *); } rows[] = { { "add", c->k->add_q8.add }, { "mul", c->k->add_q8.mul } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (!ck_bench_fn(c, rows[i].fn)) continue;
+        ck_case(c, "%s", rows[i].name);
+        uint8_t *const a = ck_in(c, N, 64), *const b = ck_in(c, N, 64);
+        ck_fill_bytes(c, a, N);
+        ck_fill_bytes(c, b, N);
+        struct job j = { rows[i].fn, { .a = a, .b = b, .y = ck_out(c, N, 64), .n = N, .am = 1 << 20, .bm = 700000, .bias = 1 << 20, .shift = 21, .ka = .01f, .za = 3, .zb = -5,
+                                       .out = { .zy = 2, .lo = -128, .hi = 127 } } };
+        ck_bench(c, rows[i].name, "n=8192", call, &j, N);
+    }
+}
+
+const struct ck_family ck_add_q8 = { "add_q8", check, bench };

@@ -67,4 +67,44 @@ static void check(struct ck *c) {
     if (ck_fn(c, "elem_q8 from_f32", c->k->elem_q8.from_f32, c->ref->elem_q8.from_f32)) from_f32(c);
 }
 
-const struct ck_family ck_elem_q8 = { "elem_q8", check, NULL };
+struct job { const struct npi_elem_q8 *k; size_t n; uint8_t *x, *y, *table; float *f; };
+static void call_map(void *arg) {
+    const struct job *const j = arg;
+    j->k->map(j->y, j->x, j->n, j->table);
+}
+static void call_max(void *arg) { /* a window of 3x3 */
+    const struct job *const j = arg;
+    const uint8_t *px[9];
+    for (int i = 0; i < 9; i++) px[i] = j->x + i;
+    j->k->max(j->y, px, 9, j->n - 8, 0x80);
+}
+static void call_to_f32(void *arg) {
+    const struct job *const j = arg;
+    j->k->to_f32(j->f, j->x, j->n, 1, 128, .02f);
+}
+static void call_from_f32(void *arg) {
+    const struct job *const j = arg;
+    j->k->from_f32(j->y, j->f, j->n, 1, 128, .02f);
+}
+
+static void bench(struct ck *c) {
+    struct job j = { .k = &c->k->elem_q8, .n = 8192 };
+    const struct { const char *name; ck_any_fn fn; void (*call)(void *); } rows[] = {
+        { "map", (ck_any_fn)j.k->map, call_map }, { "max9", (ck_any_fn)j.k->max, call_max },
+        { "to_f32", (ck_any_fn)j.k->to_f32, call_to_f32 }, { "from_f32", (ck_any_fn)j.k->from_f32, call_from_f32 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (!ck_bench_fn(c, rows[i].fn)) continue;
+        ck_case(c, "%s", rows[i].name);
+        j.x = ck_in(c, j.n, 64);
+        j.table = ck_in(c, 256, 64);
+        j.y = ck_out(c, j.n, 64);
+        j.f = ck_out(c, j.n * 4, 64);
+        ck_fill_bytes(c, j.x, j.n);
+        ck_fill_bytes(c, j.table, 256);
+        ck_fill_f32(c, j.f, j.n, CK_NORMAL);
+        ck_bench(c, rows[i].name, "n=8192", rows[i].call, &j, (double)j.n);
+    }
+}
+
+const struct ck_family ck_elem_q8 = { "elem_q8", check, bench };

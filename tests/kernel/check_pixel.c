@@ -69,4 +69,42 @@ static void check(struct ck *c) {
     if (ck_fn(c, "line_u8", k->line_u8, ref->line_u8)) line(c);
 }
 
-const struct ck_family ck_pixel = { "pixel", check, NULL };
+/* One line of a crop: 256 samples of a frame of 1280 pixels, RGB. */
+enum { LINE = 256, FRAME = 1280, ROWS = 300, STEP = 3 };
+struct job { const struct npi_pixel *k; uint8_t *src; uint16_t *acc; float *out; uint16_t w[LINE]; int32_t at[LINE]; };
+static void call_vsum(void *arg) {
+    const struct job *const j = arg;
+    j->k->vsum_u8(j->acc, j->src, FRAME * STEP, (const uint16_t[]){ 100, 156 }, 2, FRAME * STEP);
+}
+static void call_hpair(void *arg) {
+    const struct job *const j = arg;
+    j->k->hpair_u16(j->out, j->acc, j->at, j->w, STEP, LINE);
+}
+static void call_line(void *arg) { /* turned by some degrees, as a pose net's crop is */
+    const struct job *const j = arg;
+    j->k->line_u8(j->out, j->src, FRAME * STEP, STEP, FRAME * STEP * ROWS - 1, 5 << 16, 20 << 16, 150000, 30000, LINE);
+}
+
+static void bench(struct ck *c) {
+    struct job j = { .k = &c->k->pixel };
+    const struct { const char *name, *shape; ck_any_fn fn; void (*call)(void *); int n; } rows[] = {
+        { "vsum_u8", "2 rows of 1280x3", (ck_any_fn)j.k->vsum_u8, call_vsum, FRAME * STEP }, { "hpair_u16", "n=256", (ck_any_fn)j.k->hpair_u16, call_hpair, LINE },
+        { "line_u8", "n=256", (ck_any_fn)j.k->line_u8, call_line, LINE },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (!ck_bench_fn(c, rows[i].fn)) continue;
+        ck_case(c, "%s", rows[i].name);
+        j.src = ck_in(c, FRAME * STEP * ROWS, 64);
+        j.acc = ck_out(c, FRAME * STEP * 2, 64);
+        j.out = ck_out(c, LINE * 4, 64);
+        ck_fill_bytes(c, j.src, FRAME * STEP * ROWS);
+        ck_fill_bytes(c, j.acc, FRAME * STEP * 2);
+        for (int k = 0; k < LINE; k++) {
+            j.at[k] = k * 4;
+            j.w[k] = (uint16_t)ck_range(c, 0, 256);
+        }
+        ck_bench(c, rows[i].name, rows[i].shape, rows[i].call, &j, rows[i].n);
+    }
+}
+
+const struct ck_family ck_pixel = { "pixel", check, bench };
