@@ -6,7 +6,7 @@
  *
  * h rounds to nearest even and takes values beyond +-65504 as those. S starts at 0 and takes tap after tap, row after row, each product added with one rounding to
  * binary16 (levels that emulate it may round to binary32 first). scale[c] is the power of two that makes the magnitudes of a channel's weights add up to at most a half: no
- * sum overflows, and what is lost is relative to the channel. Its error: docs/numerics.md. Pixels outside the picture count as zeros.
+ * sum overflows, and what is lost is relative to the channel. Inputs below 2^-14 lose digits. Its error and range: docs/numerics.md. Pixels outside the picture count as zeros.
  *
  * Taken: kw 5 or 7, kh up to 7, sw 1 or 2, no dilation. A 3x3 gains nothing: by instructions, 32 channels of a pixel take 9 cycles in floats, and 4.5 + 6 for converting
  * the row on its way in and the sum on its way out in halves; a 5x5 25 and 18, a 7x7 49 and 30 (two 512-bit units; counted, not timed). */
