@@ -39,7 +39,7 @@ static const struct npi_card cards[] = {
       .in = { IMAGENET, .width = 128, .height = 128, .pad = 114, .crop_factor = 1.25f }, .dec = { "soft_argmax3d", .depth_bins = 32, .conf_gain = 1.589f, .conf_bias = -0.132f },
       .keypoint_set = "np24", .root = 19, .depth_range_mm = 1000, THR(.1f, .5f, .3f) },
     { .id = "np-det", .name = "NextPose person detector", APACHE, FILES(1, "np-det.onnx"),
-      SHA(1, "5a5d4871fcfe5e3ae9d50dfc2cd8707bb9a1e4811f3a8fb2325e1cce23342d28"), .source = "train/ of NextPose; part of the library",
+      SHA(1, "aa3e760146b03a7827b4c30e376f4c50dade32016e9de38b4eb96189dc1e0fa7"), .source = "train/ of NextPose; part of the library",
       .note = "trained on Leeds Sports Pose Extended 1-8500 with boxes of YOLOX-nano (Apache-2.0) and the human labels; docs/training.md has accuracy and limits",
       .task = NPI_TASK_DETECT, .in = { UNIT, .fit = NPI_FIT_LETTERBOX_CENTER, .width = 320, .height = 320, .pad = 114, .crop_factor = 1.25f }, .dec = { "yolox" },
       .root = -2, THR(.3f, .5f, .3f) },
