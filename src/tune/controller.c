@@ -2,12 +2,21 @@
 /* See controller.h. One tick:
  *
  *   measure   costs of one run of each stage: the median of the last ticks, so that a spike is not believed; people: the most of them
- *   late?     the cost model's forecast, the measured rate, or the delay, for LATE_WAIT_S ──> choose() with a little margin, go there
- *   room?     choose() with a larger margin is better than what is in force, for room_wait_s ──> go there
+ *   late?     the cost model's forecast, the measured rate, or the delay, for LATE_WAIT_S ──> choose() from what is in force on, with a little
+ *             margin, go there
+ *   room?     choose() from the best on, with a larger margin, is better than what is in force, for room_wait_s ──> go there
  *   budget    how many poses fit into one frame without breaking the delay bound; follows at once, no dwell time
  *
- * choose() starts from the best of everything and gives up one step after another, in the order of the table `order`, only steps that help,
- * until the forecast holds: so a move goes to the right place, not in its direction. Between the two margins nothing moves. */
+ * choose() gives up one step after another, in the order of the table `order`, only steps that help, until the forecast holds: so a move goes to the
+ * right place, not in its direction. Between the two margins nothing moves.
+ *
+ * Two kinds of move, and they do not mix. A late one only gives up: no setting is better after it than before, whatever the forecast says.
+ * What was measured when load has just come is the worst there is to plan with, and what it takes back wrongly is given up again a second later.
+ * A move into room goes to what is better by what matters most (the reverse of `order`) and may pay for that with what matters less: every
+ * person's pose back for a slower detector. So both keep the order.
+ *
+ * One move is neither: when a run begins late, nothing was given up yet, the start is the preset's guess at an unknown machine. The first look puts
+ * all settings where they belong, some of them up, once, within FIRST_LOOK_S, and says that it does. */
 #include "tune/controller.h"
 
 #include <math.h>
@@ -20,12 +29,15 @@
 #define LATE_FRAMES 5      /* and so is less than this many frames (to a second) */
 #define ROOM_WAIT_S 1.2
 #define ROOM_WAIT_MAX_S 60
+#define FIRST_LOOK_S 2     /* the start is a guess: what is late so soon is placed anew */
 #define SETTLE_S 0.5       /* after a move, before the next one */
 #define IN_VAIN_S 20       /* taken back and given up again within this: wait longer next time */
 #define LATE_MARGIN 1.08   /* where to go when late */
 #define ROOM_MARGIN 1.25   /* what must be possible to take something back */
 #define PLENTY_MARGIN 1.4  /* with less than this a refinement may be noise: */
 #define NARROW_WAIT_S 4    /* look longer before it is made */
+#define NET_ROOM_S 3       /* another pose net changes every joint and starts all caches anew: longer room for it, */
+#define NET_DWELL_S 10     /* and none comes back so soon after a change of net */
 #define COMFORT_DELAY 0.6  /* of the bound */
 #define COMFORT_WAIT_S 1.2
 #define LATE_SLACK 0.97    /* late when it would not hold at this part of the costs either */
@@ -142,7 +154,7 @@ static void into_bounds(struct npi_controller *c, struct np_knobs *k) {
 void npi_controller_init(struct npi_controller *c, const struct npi_controller_params *p) {
     *c = (struct npi_controller){ .last_ns = -1, .late_since_ns = -1, .room_since_ns = -1, .tight_since_ns = -1, .moved_ns = -1, .taken_ns = -1,
                                   .given_ns = -1,
-                                  .batch_since_ns = -1, .cut_ns = -1,
+                                  .batch_since_ns = -1, .cut_ns = -1, .net_ns = -1, .first_ns = -1,
                                   .room_wait_s = ROOM_WAIT_S, .derate = 1, .share = 1, .fresh_detect = 1, .fresh_crop = 1 };
     take_params(c, p);
     c->k = p->start;
@@ -157,7 +169,7 @@ void npi_controller_rebound(struct npi_controller *c, const struct npi_controlle
     take_params(c, p);
     into_bounds(c, &c->k);
     c->share = 1;
-    c->late_since_ns = c->room_since_ns = c->tight_since_ns = c->moved_ns = c->taken_ns = -1;
+    c->late_since_ns = c->room_since_ns = c->tight_since_ns = c->moved_ns = c->taken_ns = c->first_ns = -1;
     c->room_wait_s = ROOM_WAIT_S;
 }
 
@@ -330,7 +342,9 @@ static int step(const struct npi_controller *c, struct plan *p, int what) {
     }
 }
 
-static struct plan choose(const struct npi_controller *c, double margin) {
+static struct plan in_force(const struct npi_controller *c) { return (struct plan){ .k = c->k, .share = c->share }; }
+
+static struct plan best(const struct npi_controller *c) {
     const struct npi_controller_params *const q = &c->p;
     struct plan p = { .k = c->k, .share = 1 };
     p.k.draw_every = q->draw_every.lo;
@@ -339,6 +353,12 @@ static struct plan choose(const struct npi_controller *c, double margin) {
     p.k.frame_skip = q->frame_skip.lo;
     p.k.variant = q->variant.lo;
     p.k.max_persons = q->max_persons.hi;
+    return p;
+}
+
+/* From p on, giving up only: no setting of the result is better than p's. */
+static struct plan choose(const struct npi_controller *c, struct plan p, double margin) {
+    const struct npi_controller_params *const q = &c->p;
     struct npi_forecast f = forecast(c, &p, margin);
     for (int i = 0; i < N_STEPS; i++) {
         struct plan from = p; /* steps that do not help at once may do so together: one person fewer of three does not, two do */
@@ -371,6 +391,12 @@ static int better(const struct plan *a, const struct plan *b) {
     for (size_t i = 0; i < sizeof d / sizeof *d; i++)
         if (d[i] != 0) return d[i] > 0;
     return 0;
+}
+
+/* No setting of a is better than b's. */
+static int gives_up_only(const struct plan *a, const struct plan *b) {
+    return a->k.draw_every >= b->k.draw_every && a->k.detection_freq >= b->k.detection_freq && a->k.detector_size <= b->k.detector_size &&
+           a->share <= b->share && a->k.frame_skip >= b->k.frame_skip && a->k.variant >= b->k.variant && a->k.max_persons <= b->k.max_persons;
 }
 
 /* From a to b only the detector and the drawing change. */
@@ -415,6 +441,7 @@ static void move(struct npi_controller *c, int64_t now, const struct plan *to, i
     c->k = to->k;
     c->share = to->share;
     c->moved_ns = now;
+    if (!c->fresh_crop) c->net_ns = now;
     c->late_since_ns = c->room_since_ns = c->tight_since_ns = -1;
     c->delay.n = 0;
     c->cap.n = 0;
@@ -450,34 +477,34 @@ static int budget(struct npi_controller *c, int64_t now, char reason[160]) {
             cut = cap < (by_share ? by_share : people_now - .5);
         }
     }
-    /* It is told when it lasts: a second of it, and three seconds without. */
+    /* It is told when it lasts: a second of it, and ten seconds without; and not that all fit again while fewer than all have their turn anyway. */
     const int told = c->budget_cut;
     if (cut != told && c->cut_ns < 0) c->cut_ns = now;
     if (cut == told) c->cut_ns = -1;
-    if (cut != told && since_s(now, c->cut_ns) >= (cut ? 1 : 3)) {
+    if (cut != told && since_s(now, c->cut_ns) >= (cut ? 1 : 10)) {
         c->budget_cut = cut;
         c->cut_ns = -1;
     }
     c->k.pose_budget = b;
     if (told == c->budget_cut || *reason) return 0;
+    if (!c->budget_cut && c->share < 1) return 0;
     if (c->budget_cut) say(reason, "delay bound of %.0f ms: poses of %d of %.0f people a frame, in turn", c->p.max_delay_ms, b, people_now);
     else say(reason, "delay bound of %.0f ms: poses of all people fit again", c->p.max_delay_ms);
     return 1;
 }
 
-/* All crops of a frame at once, so that every thread has one: alone, a net is split over the threads, which pays less the busier the machine is. */
-static int batch(struct npi_controller *c, int64_t now, char reason[160]) {
+/* All crops of a frame at once, so that every thread has one: alone, a net is split over the threads, which pays less the busier the machine is.
+ * Nothing is given up or taken back by it and no result is another, so it follows the people without a word. */
+static void batch(struct npi_controller *c, int64_t now) {
     const double crops = npi_cost_crops(&c->cost, &c->k);
     const int want = clamp((int)ceil(crops - 1e-6), c->p.batch_size);
     if (want == c->k.batch_size || !c->persons.n) c->batch_since_ns = -1;
     else if (c->batch_since_ns < 0) c->batch_since_ns = now;
     /* More at once is wanted soon; less is not urgent: an empty place in a batch costs nothing. */
     const double wait = want > c->k.batch_size ? 2 * LATE_WAIT_S : 4 * ROOM_WAIT_S;
-    if (c->batch_since_ns < 0 || since_s(now, c->batch_since_ns) < wait || *reason) return 0;
-    say(reason, "batch %d -> %d: %.0f poses a frame", c->k.batch_size, want, crops);
+    if (c->batch_since_ns < 0 || since_s(now, c->batch_since_ns) < wait) return;
     c->k.batch_size = want;
     c->batch_since_ns = -1;
-    return 1;
 }
 
 static int is_late(struct npi_controller *c, const struct npi_forecast *f, char why[96]) {
@@ -517,13 +544,14 @@ int npi_controller_tick(struct npi_controller *c, int64_t now, const struct npi_
         return 0;
     }
     const double dt = since_s(now, c->last_ns);
+    if (c->first_ns < 0) c->first_ns = now;
     measure(c, now, l);
     c->last = *l;
     c->last_ns = now;
     c->derate += (1 - c->derate) * (dt < 30 ? dt / 30 : 1);
     if (c->room_wait_s > ROOM_WAIT_S && since_s(now, c->given_ns) > ROOM_WAIT_MAX_S) c->room_wait_s = ROOM_WAIT_S;
 
-    struct plan current = { .k = c->k, .share = c->share };
+    struct plan current = in_force(c);
     const int known = (!c->p.has_detector || c->detect.n >= 2) && c->persons.n >= 2, pose_known = !c->p.has_pose || c->crop.n + c->single.n >= 2;
     if (known && (c->p.target_fps > 0 || c->p.max_delay_ms > 0)) {
         const struct npi_forecast f = forecast(c, &current, LATE_SLACK);
@@ -532,12 +560,13 @@ int npi_controller_tick(struct npi_controller *c, int64_t now, const struct npi_
         const double looks = c->fps > 0 ? LATE_FRAMES / c->fps : 0, late_wait = looks > LATE_WAIT_S ? looks : LATE_WAIT_S;
         if (c->late_since_ns >= 0 && since_s(now, c->late_since_ns) >= (late_wait < 1 ? late_wait : 1) && since_s(now, c->moved_ns) >= SETTLE_S) {
             learn(c, &f);
-            struct plan to = choose(c, LATE_MARGIN);
+            const int first = c->moved_ns < 0 && since_s(now, c->first_ns) < FIRST_LOOK_S;
+            struct plan to = choose(c, first ? best(c) : current, LATE_MARGIN);
             const struct npi_forecast was = forecast(c, &current, LATE_SLACK), g = forecast(c, &to, LATE_SLACK);
             const int helps = (!rate_holds(c, &was, FLOOR) && g.fps > 1.02 * was.fps) ||
                 (!delay_holds(c, &was, FLOOR) && g.delay_ms < .98 * was.delay_ms);
             if (!same(&to, &current) && helps) {
-                say(reason, "%s", why);
+                say(reason, "%s%s", first ? "first look, " : "", why);
                 move(c, now, &to, 0, reason);
                 told = 1;
             }
@@ -546,23 +575,27 @@ int npi_controller_tick(struct npi_controller *c, int64_t now, const struct npi_
         if (told || c->late_since_ns >= 0 || holds(c, &f, COMFORT)) c->tight_since_ns = -1;
         else if (c->tight_since_ns < 0) c->tight_since_ns = now;
         if (c->tight_since_ns >= 0 && since_s(now, c->tight_since_ns) >= COMFORT_WAIT_S && since_s(now, c->moved_ns) >= SETTLE_S) {
-            struct plan to = choose(c, LATE_MARGIN);
-                        const struct npi_forecast g = forecast(c, &to, LATE_SLACK);
-            if (is_cheap(&to, &current) && !same(&to, &current) && better(&current, &to) && (g.fps > 1.05 * f.fps || g.delay_ms < .95 * f.delay_ms)) {
+            struct plan to = choose(c, best(c), LATE_MARGIN);
+            const struct npi_forecast g = forecast(c, &to, LATE_SLACK);
+            const int pays = g.fps > 1.05 * f.fps || g.delay_ms < .95 * f.delay_ms;
+            if (gives_up_only(&to, &current) && is_cheap(&to, &current) && !same(&to, &current) && better(&current, &to) && pays) {
                 say(reason, "%.1f frames/s, %.0f ms:", f.fps, f.delay_ms);
                 move(c, now, &to, 0, reason);
                 told = 1;
             }
         }
         if (!told && c->late_since_ns < 0 && pose_known) {
-            const struct plan to = choose(c, ROOM_MARGIN);
+            const struct plan to = choose(c, best(c), ROOM_MARGIN);
             struct plan t = to;
             const struct npi_forecast g = forecast(c, &t, ROOM_MARGIN);
             if (!better(&to, &current) || !holds(c, &g, is_cheap(&to, &current) ? COMFORT : FLOOR)) c->room_since_ns = -1;
             else if (c->room_since_ns < 0) c->room_since_ns = now;
-            const struct plan plenty = choose(c, PLENTY_MARGIN);
-            const double wait = c->room_wait_s + (c->taken_ns >= 0 && !better(&plenty, &current) ? NARROW_WAIT_S : 0);
-            if (c->room_since_ns >= 0 && since_s(now, c->room_since_ns) >= wait && since_s(now, c->moved_ns) >= SETTLE_S) {
+            const struct plan plenty = choose(c, best(c), PLENTY_MARGIN);
+            const int net = to.k.variant != current.k.variant;
+            double wait = c->room_wait_s + (c->taken_ns >= 0 && !better(&plenty, &current) ? NARROW_WAIT_S : 0);
+            if (net && wait < NET_ROOM_S) wait = NET_ROOM_S;
+            if (c->room_since_ns >= 0 && since_s(now, c->room_since_ns) >= wait && since_s(now, c->moved_ns) >= SETTLE_S &&
+                (!net || since_s(now, c->net_ns) >= NET_DWELL_S)) {
                 say(reason, "room for %.0f frames/s:", g.fps * ROOM_MARGIN);
                 move(c, now, &to, 1, reason);
                 told = 1;
@@ -570,7 +603,7 @@ int npi_controller_tick(struct npi_controller *c, int64_t now, const struct npi_
         }
     }
     told |= budget(c, now, reason);
-    told |= batch(c, now, reason);
+    batch(c, now);
     *knobs = c->k;
     return told;
 }

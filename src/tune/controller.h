@@ -59,7 +59,8 @@ struct npi_controller {
     struct npi_cost cost;
     struct npi_load last;
     int started, fresh_detect, fresh_crop; /* fresh: measured since the size or the variant changed */
-    int64_t last_ns, late_since_ns, tight_since_ns, room_since_ns, moved_ns, taken_ns, given_ns, batch_since_ns, cut_ns; /* -1: not so, or never */
+    /* -1: not so, or never */
+    int64_t last_ns, first_ns, late_since_ns, tight_since_ns, room_since_ns, moved_ns, taken_ns, given_ns, batch_since_ns, cut_ns, net_ns;
     double room_wait_s;             /* how long there must be room; grows when taking back was in vain */
     double crop_detect_ms;          /* a detection when `crop` was last measured */
     double derate;                  /* 0..1: what the forecast is worth, learned where it was too good */
@@ -74,7 +75,7 @@ struct npi_controller {
 void npi_controller_init(struct npi_controller *c, const struct npi_controller_params *p);
 /* New targets and bounds while running (np_context_adjust, another preset); what was measured stays. Knobs go into the new bounds. */
 void npi_controller_rebound(struct npi_controller *c, const struct npi_controller_params *p);
-/* Writes the knobs for the frames from now on. 1: a decision was made, *reason has it in one line; 0: nothing to tell (pose_budget may follow
- * the number of people all the same). now_ns: monotonic, any zero. */
+/* Writes the knobs for the frames from now on. 1: a decision was made, *reason has it in one line; 0: nothing to tell (pose_budget and batch_size
+ * may follow the number of people all the same). now_ns: monotonic, any zero. */
 int npi_controller_tick(struct npi_controller *c, int64_t now_ns, const struct npi_load *l, struct np_knobs *knobs, char reason[160]);
 #endif

@@ -34,11 +34,22 @@ static double three_times_later(double t) { return t < 10 ? 1 : t < 25 ? 3 : 1; 
 static double ramp(double t) { return t < 5 ? 1 : t < 25 ? 1 + (t - 5) / 10 : 3; }
 static double spike(double t) { return (t >= 12 && t < 12.2) || (t >= 20 && t < 20.15) ? 6 : 1; }
 static double core_gone(double t) { return t < 10 ? 1 : t < 25 ? 1.9 : 1; }
+/* A busy loop beside two threads: a slice of the scheduler's here, one there; and one that begins alone and gets company. */
+static double burner(double t) {
+    if (t < 10 || t >= 20) return 1;
+    unsigned h = (unsigned)(t / .4) * 2654435761u;
+    h ^= h >> 15;
+    return 2 + 2 * ((h >> 8 & 1023) / 1023.);
+}
+static double two_steps(double t) { return t < 10 || t >= 20 ? 1 : t < 12 ? 2 : 4; }
 static double wave(double t) { return 1.6 + .8 * sin(t * 2 * 3.14159265 / 3); }
 
 #define MACHINE .source_fps = 30, .detect_ms = 4.2, .crop_ms = 9, .frame_ms = .3, .parallel = 1.7, .noise = .1
 
-static const struct { const char *name, *what; int preset; double slower, seconds; struct sim sim; } list[] = {
+/* Models as heavy as EfficientDet-Lite0 and BlazePose full on two busy cores. */
+#define HEAVY .source_fps = 30, .frame_ms = .3, .parallel = 1.7, .noise = .15, .persons = four
+
+static const struct { const char *name, *what; int preset; double slower, seconds; struct sim sim; int max_persons; } list[] = {
     { "steady", "four people, nothing happens", NP_PRESET_BALANCED, 1, 30, { MACHINE, .persons = four } },
     { "crowd", "1 person, from 10 s on 12, from 25 s on 2", NP_PRESET_BALANCED, 1.5, 40, { MACHINE, .persons = few_many_few } },
     { "stairs", "one person more every three seconds, to 12", NP_PRESET_BALANCED, 1, 45, { MACHINE, .persons = stairs } },
@@ -53,6 +64,10 @@ static const struct { const char *name, *what; int preset; double slower, second
       { MACHINE, .persons = four, .slowness = wave } },
     { "restless", "six people, tracks that ask for two thirds of all detections out of turn", NP_PRESET_BALANCED, 2, 30,
       { MACHINE, .persons = six, .unplanned = .66 } },
+    { "burner", "--max-persons 4, heavy nets; from 10 to 20 s costs are two to four times as high, another factor every 0.4 s", NP_PRESET_BALANCED, 1,
+      45, { HEAVY, .detect_ms = 10, .crop_ms = 25, .slowness = burner }, 4 },
+    { "two-steps", "--max-persons 4, heavy nets; from 10 s costs are twice, from 12 to 20 s four times as high", NP_PRESET_BALANCED, 1, 45,
+      { HEAVY, .detect_ms = 18, .crop_ms = 18, .slowness = two_steps }, 4 },
     { "fast", "high_performance, four people", NP_PRESET_HIGH_PERFORMANCE, 1, 30, { MACHINE, .persons = four } },
     { "best", "quality, four people", NP_PRESET_QUALITY, 1, 30, { MACHINE, .persons = four } },
     { "thrifty", "efficiency, four people", NP_PRESET_EFFICIENCY, 1, 30, { MACHINE, .persons = four } },
@@ -69,6 +84,7 @@ const struct scenario *scenario_at(int i) {
     s.sim.detect_ms *= list[i].slower;
     s.sim.crop_ms *= list[i].slower;
     s.params = scenario_params(list[i].preset, 2);
+    if (list[i].max_persons) s.params.max_persons = (struct npi_range){ s.params.start.max_persons = list[i].max_persons, list[i].max_persons };
     return &s;
 }
 

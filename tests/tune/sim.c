@@ -34,6 +34,8 @@ static void note(struct npi_pace *p, double now, double ms, double took_ms) {
     npi_pace_note(p, (int64_t)((now + (ms + took_ms) / 1000) * 1e9), (int64_t)(took_ms * 1e6));
 }
 
+static int starts(const char *text, const char *with) { return !strncmp(text, with, strlen(with)); }
+
 void sim_run(struct sim *s, const struct npi_controller_params *p, double seconds) {
     struct npi_controller c;
     struct npi_load l = { 0 };
@@ -140,23 +142,25 @@ void sim_run(struct sim *s, const struct npi_controller_params *p, double second
         while (next_tick <= now) {
             char reason[160] = "";
             const struct np_knobs was = k;
+            const double was_share = c.share;
             int told = 0;
             l.n_offered = (int64_t)floor(next_tick / interval) + 1 > l.n_offered ? (int64_t)floor(next_tick / interval) + 1 : l.n_offered;
             if (!s->no_control) told = npi_controller_tick(&c, (int64_t)(next_tick * 1e9), &l, &k, reason);
             l.delay_max_ms = 0;
             if (told && s->n_moves < (int)(sizeof s->move / sizeof *s->move)) {
-                struct np_knobs a = was, b = k;
-                a.pose_budget = b.pose_budget = 0;
-                const int only_budget = !memcmp(&a, &b, sizeof a) && !strstr(reason, "% of poses");
-                a.batch_size = b.batch_size = 0;
                 s->move[s->n_moves].t = next_tick;
+                s->move[s->n_moves].was = was;
                 s->move[s->n_moves].k = k;
-                memcpy(s->move[s->n_moves].reason, reason, sizeof reason);
-                s->move[s->n_moves].budget_only = only_budget;
-                s->move[s->n_moves++].batch_only = !only_budget && !memcmp(&a, &b, sizeof a) && !strstr(reason, "% of poses");
+                s->move[s->n_moves].was_share = was_share;
+                s->move[s->n_moves].share = c.share;
+                s->move[s->n_moves].kind = starts(reason, "first look") ? FIRST_LOOK : starts(reason, "late") ? LATE : starts(reason, "room") ? ROOM
+                    : starts(reason, "delay bound") ? BOUND : COMFORT;
+                memcpy(s->move[s->n_moves++].reason, reason, sizeof reason);
             }
             if (s->n_ticks < (int)(sizeof s->tick / sizeof *s->tick)) {
                 s->tick[s->n_ticks].t = next_tick;
+                s->tick[s->n_ticks].share = c.share;
+                s->tick[s->n_ticks].told = told;
                 s->tick[s->n_ticks++].k = k;
             }
             next_tick += every;
@@ -172,7 +176,13 @@ double sim_fps(const struct sim *s, double from, double to) {
 
 int sim_moves(const struct sim *s, double from, double to) {
     int n = 0;
-    for (int i = 0; i < s->n_moves; i++) n += s->move[i].t >= from && s->move[i].t < to && !s->move[i].batch_only && !s->move[i].budget_only;
+    for (int i = 0; i < s->n_moves; i++) n += s->move[i].t >= from && s->move[i].t < to;
+    return n;
+}
+
+int sim_late(const struct sim *s, double from, double to) {
+    int n = 0;
+    for (int i = 0; i < s->n_moves; i++) n += s->move[i].t >= from && s->move[i].t < to && (s->move[i].kind == LATE || s->move[i].kind == FIRST_LOOK);
     return n;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A machine on a simulated clock, for the controller: a source, a live queue in which the newest frame wins, stages with costs, load that
- * changes. Nothing here looks into the controller; it sees the load sums that the pipe would give it. */
+ * changes. It gives the controller the load sums that the pipe would give it, and looks into it for one thing: the share of the people that is
+ * inferred on a frame, a setting that no knob carries. */
 #ifndef TESTS_TUNE_SIM_H
 #define TESTS_TUNE_SIM_H
 #include "tune/controller.h"
@@ -21,19 +22,26 @@ struct sim {
 
     /* what came of it */
     int n_moves;
-    struct { double t; struct np_knobs k; char reason[160]; int batch_only, budget_only; } move[400];
+    /* what the log would show, all of it; before and after. kind: by how the reason begins */
+    struct {
+        double t;
+        struct np_knobs was, k;
+        double was_share, share;
+        char reason[160];
+        enum { FIRST_LOOK, LATE, COMFORT, ROOM, BOUND } kind;
+    } move[400];
     int n_passed;                              /* results that came too late and that nobody got */
     double pose_gap;                           /* the longest time without an inference after 3 s */
     int n_frames;                              /* results */
     struct { double t, delay_ms; int crops, left, persons; } frame[20000]; /* left: poses that were due and left out */
     int n_ticks;
-    struct { double t; struct np_knobs k; } tick[4000];
+    struct { double t; struct np_knobs k; double share; int told; } tick[4000];
 };
 
 void sim_run(struct sim *s, const struct npi_controller_params *p, double seconds);
 double sim_fps(const struct sim *s, double from, double to);          /* results a second */
-/* decisions on knobs; batch and the pose budget follow the people and do not count */
-int sim_moves(const struct sim *s, double from, double to);
+int sim_moves(const struct sim *s, double from, double to);           /* decisions that were told, every one */
+int sim_late(const struct sim *s, double from, double to);            /* of them those that gave something up because of the rate or the delay */
 double sim_delay(const struct sim *s, double from, double to);        /* the largest */
 int sim_over(const struct sim *s, double from, double to, double ms); /* results with a longer delay */
 const struct np_knobs *sim_at(const struct sim *s, double t);

@@ -26,7 +26,7 @@ static void svg(const struct scenario *x) {
     printf("<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 %g 470' font-family='sans-serif' font-size='11'>\n<rect width='%g' height='470' fill='white'/>\n", W, W);
     printf("<text x='%g' y='16' font-size='13'>%s: %s</text>\n", L, x->name, x->what);
     for (int i = 0; i < s.n_moves; i++)
-        if (!s.move[i].batch_only && !s.move[i].budget_only) printf("<path d='M%.1f 26V440' stroke='#ccc'/>\n", L + s.move[i].t * px);
+        if (s.move[i].kind != BOUND) printf("<path d='M%.1f 26V440' stroke='#ccc'/>\n", L + s.move[i].t * px);
     const double top[2] = { 30, 150 }, h = 100, high[2] = { x->params.target_fps * 2.2, x->params.max_delay_ms * 1.4 }, want[2] =
         { x->params.target_fps, x->params.max_delay_ms };
     static const char *const name[2] = { "frames/s", "delay, ms" }, *const colour[2] = { "#06c", "#c30" };
