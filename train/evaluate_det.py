@@ -21,6 +21,15 @@ def overlap(a, b):
     return inter / (a[2] * a[3] + b[2] * b[3] - inter)
 
 
+def find(program, images, labels, detector, models_dir=None):
+    """-> its boxes of a score of .3 and more, what `nextpose eval` says of them."""
+    with tempfile.TemporaryDirectory() as tmp:
+        words = [program, "eval", "--images", images, "--labels", labels, "--model", "none", "--detector", detector, "--results", tmp + "/r.json", "--json", "--quiet"]
+        said = subprocess.run(words + (["--models-dir", models_dir] if models_dir else []), check=True, stdout=subprocess.PIPE, text=True).stdout
+        with open(tmp + "/r.json") as f:
+            return [r for r in json.load(f) if r["score"] >= .3], json.loads(said)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     for name in ("program", "images", "labels"):
@@ -37,11 +46,7 @@ def main():
     print(f"| detector | found | under {low} px | {low} to {high} px | over {high} px | boxes a picture |" + (" AP50 |" if a.everybody else ""))
     print("|---|---|---|---|---|---|" + ("---|" if a.everybody else ""))
     for d in a.detectors:
-        with tempfile.TemporaryDirectory() as tmp:
-            words = [a.program, "eval", "--images", a.images, "--labels", a.labels, "--model", "none", "--detector", d, "--results", tmp + "/r.json", "--json", "--quiet"]
-            said = subprocess.run(words + (["--models-dir", a.models_dir] if a.models_dir else []), check=True, stdout=subprocess.PIPE, text=True).stdout
-            with open(tmp + "/r.json") as f:
-                rows = [r for r in json.load(f) if r["score"] >= .3]
+        rows, said = find(a.program, a.images, a.labels, d, a.models_dir)
         boxes = {}
         for r in rows:
             boxes.setdefault(r["image_id"], []).append(r["bbox"])
@@ -49,7 +54,7 @@ def main():
         tall = np.array([p["bbox"][3] for p in people])
         parts = [hit, hit[tall < low], hit[(tall >= low) & (tall < high)], hit[tall >= high]]
         cells = [f"{h.mean():.3f}" if len(h) else "-" for h in parts] + [f"{len(rows) / len(labels['images']):.1f}"]
-        cells += [f"{json.loads(said)['boxes']['AP50']:.3f}"] if a.everybody else []
+        cells += [f"{said['boxes']['AP50']:.3f}"] if a.everybody else []
         print(f"| {os.path.basename(d)} | " + " | ".join(cells) + " |", flush=True)
 
 
