@@ -232,7 +232,7 @@ void npi_pipe_retune(struct npi_pipe *p, const struct npi_tuning *t) {
 
 void npi_adapt_judge(struct npi_pipe *p, int failed, const char *why) {
     struct npi_adapt *const a = &p->adapt;
-    int next = 0;
+    int next = 0, stay = 0;
     pthread_mutex_lock(&p->lock);
     a->n_bad_poses = failed ? a->n_bad_poses + 1 : 0;
     if (a->n_bad_poses >= FAILURES && a->pose_now + 1 < p->tuning.c.n_variants) {
@@ -243,7 +243,8 @@ void npi_adapt_judge(struct npi_pipe *p, int failed, const char *why) {
         if (p->tuning.c.variant.hi < next) p->tuning.c.variant.hi = next;
         a->rebound = 1;
         npi_adapt_turn(p, &k);
-    }
+    } else if (a->n_bad_poses == FAILURES && !a->told_smallest) stay = a->told_smallest = 1;
     pthread_mutex_unlock(&p->lock);
+    if (stay) npi_log(&p->p.log, NP_LOG_ERROR, "pose: %d failures in a row (%s), and there is no smaller net to go on to: choose another --model, or --backend", FAILURES, why);
     if (next) npi_log(&p->p.log, NP_LOG_ERROR, "pose: %d failures in a row (%s): on to smaller net %d, %s", FAILURES, why, next, p->p.nets.name ? p->p.nets.name(p->p.nets.opaque, next) : "?");
 }

@@ -21,7 +21,7 @@
 #define NPI_MAX_PERSONS 64
 #define NPI_MAX_THREADS 64
 
-/* Lets a test make the n-th call of a stage (DETECT, CROP, POSE) fail, or take its time: 1 fails it. Only tests that link the library's objects can
+/* Lets a test make the n-th call of a stage (DETECT, CROP, POSE) fail, or take its time, which counts as the net's: 1 fails it. Only tests that link the library's objects can
  * reach it (npi_context_set_fault, api/hooks.h). */
 struct npi_fault_hook { int (*fail)(void *opaque, int stage); void *opaque; };
 

@@ -117,6 +117,7 @@ struct npi_adapt {
     pthread_cond_t wake;
     struct npi_net det[NPI_MAX_NETS], pose[NPI_MAX_NETS]; /* [1..], owned */
     int n_bad_poses;                   /* failed or endless inferences in a row */
+    int told_smallest;                 /* that there is no smaller net for them */
 };
 
 struct npi_pipe {

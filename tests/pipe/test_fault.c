@@ -89,6 +89,51 @@ static void on_to_a_smaller_net(void) {
     np_close(&c);
 }
 
+/* Live mode: three inferences in a row of a net take longer than any may (2 s). `smaller`: the lite net takes over; otherwise there is none, and that is said. Results go on
+ * in both cases, and nobody's joints are lost for good: an endless inference is late, not wrong. */
+static atomic_int n_endless;
+static int hold(void *opaque, int stage) {
+    (void)opaque;
+    if (stage == NP_STAGE_POSE && atomic_fetch_sub(&n_endless, 1) > 0) usleep(2050000);
+    return 0;
+}
+
+static void endless_inference(int smaller) {
+    enum { ENDLESS = 3, MOST = 6000 };
+    struct np_settings s;
+    struct np_stats st;
+    struct np_error e;
+    const struct np_result *r;
+    const struct npi_fault_hook h = { hold, NULL };
+    settings(&s, NP_MODE_LIVE, 1);
+    if (smaller) s.model = "blazepose_full";
+    struct np_context *c = open_with(&s);
+    if (!c) return;
+    n_errors = 0;
+    *last_error = 0;
+    atomic_store(&n_endless, ENDLESS);
+    npi_context_set_fault(c, &h);
+    int k = 0, joints = 0, switched = 0;
+    for (; k < MOST; k++) {
+        const struct np_frame f = frame(k);
+        CHECK(np_send_frame(c, &f, &e) == 0, "%s", e.message);
+        const int q = np_wait_result(c, 60000, &r, &e);
+        CHECK(q == 0 && r->index == k, "frame %d: %d", k, q);
+        if (q < 0) break;
+        joints = r->n_persons && r->persons[0].pose_source == NP_POSE_INFERRED;
+        np_result_release(c, &r);
+        np_context_stats(c, &st);
+        switched = st.knobs.variant;
+        if (atomic_load(&n_endless) <= 0 && joints && (switched || !smaller)) break;
+        usleep(atomic_load(&n_endless) > 0 ? 20000 : 1000); /* people whose pose is too late are asked for again when the old one is too old; the lite net is being opened */
+    }
+    CHECK(joints && switched == smaller, "net %d, joints: %d, after %d frames", switched, joints, k);
+    CHECK(n_errors == 1, "%d messages, the last is '%s'", n_errors, last_error);
+    CHECK(strstr(last_error, "3 failures in a row (one person took ") && strstr(last_error, smaller ? "on to smaller net 1, " : "no smaller net"), "%s", last_error);
+    CHECK(st.n_failed == 0, "%lld frames failed", (long long)st.n_failed);
+    np_close(&c);
+}
+
 /* Live mode, MoveNet in fp32 under a name of its own, its int8 twin beside it, and a rate that no machine holds while all else is pinned: the controller goes
  * over to the twin, and joints go on coming. And it allocates nothing then: from the first second on all that may be asked for is there. */
 static void on_to_the_quantized_net(int asked_fp32) {
@@ -219,6 +264,8 @@ int main(int argc, char **argv) {
         stage_fails(NP_MODE_SYNC, NP_STAGE_POSE, nth);
     }
     on_to_a_smaller_net();
+    endless_inference(1);
+    endless_inference(0);
     on_to_the_quantized_net(0);
     on_to_the_quantized_net(1);
     allocation_fails_at_open();
