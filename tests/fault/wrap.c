@@ -9,9 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef NPI_HAVE_WEB
+#include <microhttpd.h>
+#include <sys/socket.h>
+#endif
 
-enum class { MEMORY, THREAD, READ, DECODE, ENCODE, WRITE, MUX, INFER, N_CLASSES };
-static const char *const names[N_CLASSES] = { "memory", "thread", "read", "decode", "encode", "write", "mux", "infer" };
+#include "io/io.h"
+
+enum class { MEMORY, THREAD, READ, DECODE, ENCODE, WRITE, MUX, INFER, DRAW, VIEW, N_CLASSES };
+static const char *const names[N_CLASSES] = { "memory", "thread", "read", "decode", "encode", "write", "mux", "infer", "draw", "view" };
 static atomic_int armed = -1, n_calls, fail_at;
 
 static void tell(void) {
@@ -65,3 +71,16 @@ struct npi_seat;
 struct np_pool;
 struct np_error;
 WRAP(INFER, int, npi_seat_run, (struct npi_seat *s, struct np_pool *p, struct np_error *e), (s, p, e), -1)
+
+struct np_frame;
+struct npi_picture;
+struct npi_jpeg;
+WRAP(DRAW, int, npi_picture_from_frame, (struct npi_picture *p, const struct np_frame *f), (p, f), -12)
+WRAP(DRAW, int, npi_jpeg_write, (const char *path, const struct npi_picture *p, struct np_error *e), (path, p, e), npi_io_fail(e, -5, "cannot write '%s': made to fail", path))
+#ifdef NPI_HAVE_WEB
+WRAP(VIEW, int, npi_jpeg_encode, (struct npi_jpeg *j, const struct np_frame *f, const uint8_t **bytes, size_t *size, struct np_error *e), (j, f, bytes, size, e), -5)
+WRAP(VIEW, int, listen, (int fd, int n), (fd, n), (errno = EADDRINUSE, -1))
+WRAP(VIEW, struct MHD_Response *, MHD_create_response_from_buffer, (size_t n, void *bytes, enum MHD_ResponseMemoryMode mode), (n, bytes, mode), NULL)
+WRAP(VIEW, struct MHD_Response *, MHD_create_response_from_callback,
+     (uint64_t n, size_t block, MHD_ContentReaderCallback read, void *opaque, MHD_ContentReaderFreeCallback gone), (n, block, read, opaque, gone), NULL)
+#endif
