@@ -42,7 +42,8 @@ struct npi_card_decoder {
 };
 
 struct npi_card {
-    char id[48], name[96], licence[48], source[256], note[512];
+    char id[48], name[96], licence[48], source[256];
+    char note[2048];              /* what people must know of it: data and their terms, teachers, accuracy and the command that measured it, limits */
     char sha256[3][65]; int n_sha256; /* of the files known to be this model (64 lower-case hex digits each); may be none */
     char files[4][96]; int n_files; /* names it is looked up by, first is preferred */
     int task;                     /* enum npi_task */
