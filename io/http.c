@@ -344,7 +344,7 @@ static void make_url(struct npi_http *h, int metrics_only) {
 }
 
 int npi_http_open(struct npi_http **out, struct npi_hub *hub, const struct npi_http_params *p, struct np_error *err) {
-    if (p->token && !npi_http_token_ok(p->token)) return npi_io_fail(err, NP_EINVAL, "the token must be 8 to 128 letters, digits or -_.~");
+    if (p->token && !npi_http_token_ok(p->token)) return npi_io_fail(err, NP_EINVAL, NPI_HTTP_TOKEN_RULE);
     struct npi_http *h = calloc(1, sizeof *h);
     if (!h) return npi_io_fail(err, NP_ENOMEM, "out of memory");
     h->hub = hub;

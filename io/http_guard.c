@@ -70,9 +70,10 @@ int npi_http_allowed(const struct npi_http_request *q, const struct npi_http_pol
     /* Links to the page from elsewhere are fine; pictures and data are for the page itself. A missing header is no browser, or an old one. */
     if (q->fetch_site && strcmp(q->path, "/") && strcasecmp(q->fetch_site, "same-origin") && strcasecmp(q->fetch_site, "none"))
         return *why = "this is not for pages of other sites", 403;
+    if (q->origin && (post || strcmp(q->path, "/")) && !npi_http_origin_matches(q->origin, q->host))
+        return *why = "this is not for pages of other sites", 403;
     if (get) return 200;
     if (!p->loopback) return *why = "read only: settings can be changed only when the view is bound to this machine", 403;
-    if (q->origin && !npi_http_origin_matches(q->origin, q->host)) return *why = "this is not for pages of other sites", 403;
     if (!q->mark) return *why = "changes need the header X-NextPose", 403;
     return 200;
 }

@@ -30,4 +30,5 @@ int npi_http_origin_matches(const char *origin, const char *host);
 int npi_http_token_equal(const char *token, const char *guess);
 /* At least 8 signs, none of which needs escaping in a URL or a cookie. */
 int npi_http_token_ok(const char *token);
+#define NPI_HTTP_TOKEN_RULE "the token must be 8 to 128 letters, digits or -_.~"
 #endif

@@ -143,6 +143,7 @@ static int check_options(struct run *run) {
     struct np_error e = { 0 };
     if (tool_preset(&s, opt_str(o, "preset"), &e) < 0) return tool_fail(EXIT_USAGE, &e);
     if (views_missing(view_of(o), opt_str(o, "metrics-port") != NULL)) return usage("%s", views_missing(view_of(o), opt_str(o, "metrics-port") != NULL));
+    if (views_token_wrong(opt_str(o, "web-token"))) return usage("--web-token: %s", views_token_wrong(opt_str(o, "web-token")));
     if ((run->reconnect = reconnect_of(o)) == -2) return usage("--reconnect: '%s' is neither a number of tries nor yes, no or auto", opt_str(o, "reconnect"));
     int bad = tool_runtimes(&s, o, &e);
     if (bad < 0 || (bad = np_runtime_check(s.runtime_search, opt_str(o, "backend"), &e)) < 0) return tool_fail(tool_exit_code(bad), &e);
@@ -167,6 +168,26 @@ static int check_options(struct run *run) {
         }
     }
     return 0;
+}
+
+/* What somebody asked for, and this run has no use for: no flag is without a word. The environment is no request, it is there for all runs. */
+static int asked(const struct opts *o, const char *name) { return opt_origin(o, name) == FROM_FLAG || opt_origin(o, name) == FROM_CONFIG; }
+
+static void tell_unused(const struct run *run) {
+    static const char *const of_live[] = { "target-fps", "max-delay" }, *const of_web[] = { "web-port", "web-bind", "web-token" };
+    const struct opts *const o = &run->o;
+    const struct npi_source_info *const si = &run->source->info;
+    const int metrics = opt_str(o, "metrics-port") != NULL;
+    char line[160];
+#define UNUSED(...) (snprintf(line, sizeof line, __VA_ARGS__), run->log.log(run->log.opaque, NP_LOG_WARN, line))
+    for (size_t i = 0; i < 2; i++)
+        if (!run->live && asked(o, of_live[i]) && opt_float(o, of_live[i]) > 0) UNUSED("--%s: only in live mode (--live)", of_live[i]);
+    if (!run->live && asked(o, "adapt") && opt_bool(o, "adapt")) UNUSED("--adapt: only in live mode (--live)");
+    if (!si->live && asked(o, "reconnect") && run->reconnect) UNUSED("--reconnect: only for cameras and streams, '%.60s' is none", opt_str(o, "input"));
+    for (size_t i = 0; i < 3; i++)
+        if (run->view != VIEW_WEB && asked(o, of_web[i]) && (!metrics || !i))
+            UNUSED("--%s: only with --view web%s", of_web[i], i ? " or --metrics-port" : "");
+#undef UNUSED
 }
 
 static int setting_int(const struct opts *o, const char *name) { return opt_str(o, name) ? opt_int(o, name) : 0; }
@@ -495,11 +516,12 @@ static int run_it(struct run *run) {
     run->view = view_of(o);
     /* Who points a camera at himself wants to see himself; a clip that is worked through for its outputs needs no window. */
     if (!strcmp(opt_str(o, "view"), "auto") && run->live && run->source->info.live && !run->quiet && views_window_possible()) run->view = VIEW_WINDOW;
+    tell_unused(run);
     open_tuner(run);
     if ((r = open_context(run, &e)) < 0) return tool_fail(tool_exit_code(r), &e);
     const int pictures = opt_str(o, "save-video") || opt_str(o, "save-images") || run->view != VIEW_NONE;
     if ((r = hindsight_open(&run->hindsight, run->info.smooth, &run->source->info, pictures, &e)) < 0) return tool_fail(tool_exit_code(r), &e);
-    if ((r = open_outputs(run, &e)) < 0 || (r = open_views(run, &e)) < 0) return tool_fail(r == NP_EINTR ? EXIT_INTERRUPTED : EXIT_RUNTIME, &e);
+    if ((r = open_outputs(run, &e)) < 0 || (r = open_views(run, &e)) < 0) return tool_fail(r == NP_EINTR ? EXIT_INTERRUPTED : r == NP_EINVAL ? EXIT_USAGE : EXIT_RUNTIME, &e);
     return work(run);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See progress.h. Three rates, never mixed: displayed (drawn into a video or pictures), processed (a result came out), inferred (a
- * pose net ran for every person in view). */
+/* See progress.h. Three rates, never mixed, as in nextpose/stats.h: displayed (results given out), processed (frames handled), inferred (a
+ * pose net ran for every person in view). Pictures drawn into a video or folder have a name of their own: drawn. */
 #include "progress.h"
 
 #include <math.h>
@@ -89,10 +89,9 @@ void summary_text(const struct summary *s, FILE *f) {
     fprintf(f, "%-12s %lld frame%s in %.2f s\n", s->interrupted ? "interrupted" : "done", (long long)t->n_processed, plural, secs);
     if (t->n_dropped) fprintf(f, "skipped      %lld frames (the newest frame wins in live mode)\n", (long long)t->n_dropped);
     fprintf(f, "people       %d at most, %.2f a frame, %lld ids\n", t->persons_max, mean_persons(t), (long long)t->n_ids);
-    fprintf(f, "frames/s     processed %.1f, inferred %.1f, displayed ", stats_fps(t, t->n_processed, t->end_ns),
-            stats_fps(t, t->n_inferred, t->end_ns));
-    if (s->video || s->images) fprintf(f, "%.1f (drawn)\n", stats_fps(t, t->n_drawn, t->end_ns));
-    else fprintf(f, "none\n");
+    fprintf(f, "frames/s     processed %.1f, inferred %.1f, displayed %.1f\n", stats_fps(t, t->n_processed, t->end_ns),
+            stats_fps(t, t->n_inferred, t->end_ns), stats_fps(t, s->now->n_displayed, t->end_ns));
+    if (s->video || s->images) fprintf(f, "drawn        %lld pictures, %.1f a second\n", (long long)t->n_drawn, stats_fps(t, t->n_drawn, t->end_ns));
     if (s->live && t->n_processed)
         fprintf(f, "delay        p50 %.0f ms, p95 %.0f, p99 %.0f, capture to result; %lld late\n", stats_delay_ms(t, .5), stats_delay_ms(t, .95),
               stats_delay_ms(t, .99),
@@ -153,7 +152,8 @@ int summary_json(const struct summary *s, const char *path, struct np_error *err
     put_num(&o, "seconds", (double)(t->end_ns - t->start_ns) * 1e-9, 4);
     put_num(&o, "fps_processed", stats_fps(t, t->n_processed, t->end_ns), 3);
     put_num(&o, "fps_inferred", stats_fps(t, t->n_inferred, t->end_ns), 3);
-    put_num(&o, "fps_displayed", s->video || s->images ? stats_fps(t, t->n_drawn, t->end_ns) : NAN, 3);
+    put_num(&o, "fps_displayed", stats_fps(t, s->now->n_displayed, t->end_ns), 3);
+    put_num(&o, "fps_drawn", s->video || s->images ? stats_fps(t, t->n_drawn, t->end_ns) : NAN, 3);
     put_int(&o, "persons_max", t->persons_max);
     put_num(&o, "persons_mean", mean_persons(t), 4);
     put_int(&o, "ids", t->n_ids);

@@ -7,6 +7,7 @@
 #include "tool.h"
 #ifdef NPI_HAVE_WEB
 #include "io/http.h"
+#include "io/http_guard.h"
 #endif
 #ifdef NPI_HAVE_WINDOW
 #include "io/window.h"
@@ -18,6 +19,13 @@ const char *views_missing(enum view view, int metrics) {
 #endif
 #ifndef NPI_HAVE_WINDOW
     if (view == VIEW_WINDOW) return "this build has no window: SDL2 was missing when it was made (--view web shows the run in a browser)";
+#endif
+    return NULL;
+}
+
+const char *views_token_wrong(const char *token) {
+#ifdef NPI_HAVE_WEB
+    if (token && !npi_http_token_ok(token)) return NPI_HTTP_TOKEN_RULE;
 #endif
     return NULL;
 }

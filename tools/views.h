@@ -32,6 +32,8 @@ struct views {
 };
 /* NULL, or why this build cannot show that. */
 const char *views_missing(enum view view, int metrics);
+/* NULL, or what a token must be; NULL is none. */
+const char *views_token_wrong(const char *token);
 /* 1: a window could be opened here. */
 int views_window_possible(void);
 /* Opens what was asked for. On failure everything is closed again. */

@@ -118,6 +118,9 @@ static int open_nets(struct np_context *c, const struct np_settings *s, const ch
         /* A preset sizes our own default; a detector that was named keeps the size of its file unless it is told otherwise. */
         const int side = s->detector_size ? s->detector_size : s->detector ? 0 : npi_preset_int(&c->tuner.preset, NPI_KEY_DETECTOR_SIZE);
         if ((r = npi_net_open_on(&c->det, det, s->models_dir, isa, side, s->detector_size != 0, &w, &c->log, err)) < 0) return r;
+        const int got = c->det.in.width > c->det.in.height ? c->det.in.width : c->det.in.height;
+        if (s->detector_size && got != s->detector_size)
+            npi_log(&c->log, NP_LOG_INFO, "detector size %d: sides of nets are multiples of 32, so it runs at %d", s->detector_size, got);
         c->has_det = 1;
         if (c->det.card.task == NPI_TASK_POSE) return npi_fail(err, NP_EINVAL, "detector: %s is a pose net that needs a box; give it as model", det);
         if (c->det.card.task == NPI_TASK_POSE_MULTI && !s->model) pose = "none"; /* finds joints by itself */

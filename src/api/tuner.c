@@ -243,9 +243,11 @@ static int change(struct npi_tuner *t, struct np_settings *s, const char *name, 
     }
     if (!strcmp(name, "smooth")) {
         struct npi_smooth_spec spec;
-        snprintf(range, 64, "auto, none or one-euro[:...]; zero-lag needs a restart");
+        const int looks_back = t->smooth.kind == NPI_SMOOTH_ZERO_LAG;
+        snprintf(range, 64, looks_back ? "auto or zero-lag[:...]; others need a restart" : "auto, none or one-euro[:...]; zero-lag needs a restart");
         s->smooth = strcmp(v, "auto") ? v : NULL;
-        return npi_smooth_parse(&spec, s->smooth, NULL);
+        const int r = npi_smooth_parse(&spec, s->smooth, NULL);
+        return r < 0 || !s->smooth || (spec.kind == NPI_SMOOTH_ZERO_LAG) == looks_back ? r : -1;
     }
     *range = '\0';
     return -1;
@@ -291,21 +293,25 @@ static void tell_restart(const struct npi_tuner *t, int smooth_waits, char *text
     if (n && n < size) snprintf(text + n, size - n, " need%s a restart", strchr(text, ',') ? "" : "s");
 }
 
-int npi_tuner_adjust(struct npi_tuner *t, struct npi_pipe *p, const char *name, const char *value, struct np_error *err) {
+int npi_tuner_adjust(struct npi_tuner *t, struct npi_pipe *p, const char *asked, const char *value, struct np_error *err) {
     struct npi_tuning tuning;
-    char range[64], restart[200] = "";
+    char range[64], restart[200] = "", name[32];
     int r = 0;
+    snprintf(name, sizeof name, "%s", asked);
+    for (char *c = name; *c; c++) *c = *c == '_' ? '-' : *c; /* one and the same, as on the command line */
     pthread_mutex_lock(&t->lock);
     struct np_settings s = t->s;
     struct npi_preset preset;
     if (change(t, &s, name, value, range) < 0) {
         if (*range) r = npi_fail(err, NP_EINVAL, "%s: '%s' is not %s", name, value, range);
-        else r = npi_fail(err, NP_EINVAL, "'%s' cannot be changed while running", name);
+        else r = npi_fail(err, NP_EINVAL, "'%.60s' cannot be changed while running", asked);
     } else r = npi_preset_resolve(&preset, &s, &t->hw, err);
     if (r >= 0 && (r = take(&t->s, &s)) < 0) npi_fail(err, r, "out of memory");
     if (r >= 0) {
         t->preset = preset;
-        tell_restart(t, npi_tuner_smooth(t, NULL) < 0, restart, sizeof restart);
+        const int smooth_waits = npi_tuner_smooth(t, NULL) < 0;
+        /* Of the change that asked for it, not of every later one: only another preset can want what there is no room for. */
+        if (!strcmp(name, "preset") || !strcmp(name, "smooth")) tell_restart(t, smooth_waits, restart, sizeof restart);
         npi_tuner_tuning(t, &tuning);
         npi_pipe_retune(p, &tuning);
     }

@@ -56,6 +56,7 @@ int npi_lines_next(struct npi_lines *l, struct np_error *err) {
             if (b[-1] != ']') return npi_fail(err, NP_EINVAL, "%s: line %d: '[' without ']'", l->where, l->line);
             const int r = take(l, l->section, sizeof l->section, a + 1, b - 1, "section's name", err);
             if (r < 0) return r;
+            if (l->tell_sections) return 2;
             continue;
         }
         const char *const eq = memchr(a, '=', (size_t)(b - a));

@@ -103,16 +103,17 @@ static int parse_value(struct npi_preset *p, int key, const struct npi_lines *l,
 int npi_preset_parse(struct npi_preset *out, const char *text, size_t size, const char *where, int live, int must_be_whole, struct np_error *err) {
     enum { COMMON, LIVE, FILE_, N_SECTIONS };
     static const char *const sections[N_SECTIONS] = { "", "live", "file" };
-    struct npi_lines l = { .p = text, .end = text + size, .where = where };
+    struct npi_lines l = { .p = text, .end = text + size, .where = where, .tell_sections = 1 };
     struct npi_preset p = { .v[0].from = NPI_FROM_NOWHERE }, scratch;
     unsigned seen[N_SECTIONS] = { 0 };
     int r = 0, n = 0;
     if (size > 65536) return npi_fail(err, NP_EINVAL, "%s: a preset of more than 64 KiB", where);
     if (!must_be_whole && (r = npi_preset_builtin(&p, NP_PRESET_BALANCED, live, err)) < 0) return r;
-    for (; (r = npi_lines_next(&l, err)) > 0; n++) {
+    for (; (r = npi_lines_next(&l, err)) > 0; n += r == 1) {
         int section = 0;
         while (section < N_SECTIONS && strcmp(sections[section], l.section)) section++;
         if (section == N_SECTIONS) return npi_fail(err, NP_EINVAL, "%s: line %d: [%s] is neither [live] nor [file]", where, l.line, l.section);
+        if (r == 2) continue;
         if (!strcmp(l.key, "base")) {
             const int base = np_preset_from_name(l.value);
             if (must_be_whole || n || section) return npi_fail(err, NP_EINVAL, "%s: line %d: 'base' comes first and once", where, l.line);

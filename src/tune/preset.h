@@ -57,8 +57,8 @@ extern const struct npi_embedded npi_embedded[];
 const char *npi_embedded_find(const char *name);
 
 /* Reader of `key = value` lines with [sections]; `#` and `;` start a comment. Used for presets and presets/hardware.conf. */
-struct npi_lines { const char *p, *end, *where; int line; char section[32], key[48], value[96]; };
-/* 1: a line is in key and value; 0: the end; NP_EINVAL. */
+struct npi_lines { const char *p, *end, *where; int line, tell_sections; char section[32], key[48], value[96]; };
+/* 1: a line is in key and value; 2, with tell_sections: a section begins; 0: the end; NP_EINVAL. */
 int npi_lines_next(struct npi_lines *l, struct np_error *err);
 /* "3", "3.5", "-2", "+1": all of it, without the locale's say. 0 or -1. */
 int npi_lines_number(const char *s, double *out);

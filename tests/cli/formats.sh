@@ -41,12 +41,12 @@ quick -q -i "$T/c.mp4" --save-json - --threads 1 --no-async >"$T/again.jsonl" &&
 LC_ALL=de_DE.UTF-8 quick -q -i "$T/c.mp4" --out "$T/de.csv" && cmp "$T/de.csv" "$T/o.csv" || fail "CSV in a German locale"
 # Summaries: text on stdout; JSON; on stderr when stdout holds data.
 quick -i "$T/c.mp4" --save-json "$T/o.jsonl" >"$T/stdout" 2>"$T/stderr" || fail "run"
-for word in 'frames/s *processed [0-9.]*, inferred' '1 at most' 'first pose *[0-9]* ms' 'isa ' "joints *$T/o.jsonl"; do grep -q "$word" "$T/stdout" || fail "summary lacks '$word'"; done
+for word in 'frames/s *processed [0-9.]*, inferred [0-9.]*, displayed [0-9.]*$' '1 at most' 'first pose *[0-9]* ms' 'isa ' "joints *$T/o.jsonl"; do grep -q "$word" "$T/stdout" || fail "summary lacks '$word'"; done
 [ ! -s "$T/stderr" ] || fail "stderr is not empty when piped: $(cat "$T/stderr")"
 quick -i "$T/c.mp4" --json-summary >"$T/s.json" && python3 -c "
 import json, sys
 s = json.load(open(sys.argv[1]))
-assert s['frames'] == 6 and s['persons_max'] == 1 and s['fps_inferred'] == s['fps_processed'] > 0 and s['fps_displayed'] is None and s['first_pose_ms'] > 0" "$T/s.json" || fail "JSON summary"
+assert s['frames'] == 6 and s['persons_max'] == 1 and s['fps_inferred'] == s['fps_processed'] > 0 and 0 < s['fps_displayed'] <= s['fps_processed'] and s['fps_drawn'] is None and s['first_pose_ms'] > 0" "$T/s.json" || fail "JSON summary"
 quick -i "$T/c.mp4" --save-json - --json-summary >"$T/o" 2>"$T/s.json" && python3 -c "import json, sys; json.load(open(sys.argv[1]))" "$T/s.json" || fail "JSON summary beside JSON lines"
 echo "no library" >"$T/nolib.so"
 quick -i "$T/c.mp4" --backend tflite --litert-lib "$T/nolib.so" --json-summary >"$T/s.json" 2>"$T/stderr" &&

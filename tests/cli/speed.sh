@@ -42,4 +42,22 @@ grep -qE '^threads += 2 ' "$T/stdout" || fail "--thread-pool-size is not --threa
 expect 2 'frame-skip: 6 is outside of 1 to 5' "$NP" run -i x --frame-skip 6
 expect 2 'neither a whole number nor auto' "$NP" run -i x --detection-freq often
 expect 2 'pose-timeout: 1 is outside' "$NP" run -i x --pose-timeout 1
+# What a run has no use for is told, one line each; what a preset or the environment says, or what would change nothing, is not.
+told() { expect 0 "" "$NP" run -q --log-level warn --models-dir "$MODELS" --detector none --model blazepose_lite -i "$T/one.ppm" --save-json "$T/o.jsonl" "$@"; sed 's/.*warning: //' "$T/stderr"; }
+python3 -c "import sys; sys.stdout.buffer.write(b'P6 64 64 255 ' + bytes(64 * 64 * 3))" >"$T/one.ppm"
+equal "$(told --target-fps 20)" "--target-fps: only in live mode (--live)" "a rate for a file"
+equal "$(told --max-delay 20)" "--max-delay: only in live mode (--live)" "a delay for a file"
+equal "$(told --adapt)" "--adapt: only in live mode (--live)" "adaptation for a file"
+equal "$(told --reconnect 3)" "--reconnect: only for cameras and streams, '$T/one.ppm' is none" "a file is not lost"
+equal "$(told --no-adapt --target-fps 0 --max-delay 0 --reconnect no --preset quality)" "" "what changes nothing"
+echo "max_delay = 30" >"$T/c.ini"
+equal "$(told --config "$T/c.ini" | grep -v 'no config files')" "--max-delay: only in live mode (--live)" "of a config file"
+equal "$(NEXTPOSE_TARGET_FPS=20 told)" "" "the environment is there for all runs"
+if ! "$NP" run -i x --view web 2>&1 | grep -q "no web server"; then
+    equal "$(told --web-port 0)" "--web-port: only with --view web" "a port of no page"
+    equal "$(told --web-bind 127.0.0.1)" "--web-bind: only with --view web or --metrics-port" "an address of no page"
+    equal "$(told --web-token 12345678)" "--web-token: only with --view web or --metrics-port" "a token of no page"
+    equal "$(told --metrics-port 0 --web-token 12345678 | grep -c 'only with')" 0 "a token of /metrics"
+    expect 2 "'no address' is no address" "$NP" run --models-dir "$MODELS" --detector none --model blazepose_lite -i "$T/one.ppm" --view web --web-port 0 --web-bind "no address"
+fi
 done_testing

@@ -19,6 +19,10 @@ expect 2 "takes no value" "$NP" run -i x --no-async=1
 expect 2 "unexpected argument 'clip.mp4': the input is given with -i" "$NP" run clip.mp4
 expect 2 "not one of" "$NP" run -i x --view telly
 expect 2 "outside of 0 to 65535" "$NP" run -i x --view web --web-port 70000
+if ! "$NP" run -i x --view web 2>&1 | grep -q "no web server"; then
+    expect 2 "--web-token: the token must be 8 to 128" "$NP" run -i x --view web --web-token short
+    expect 2 "--web-token: the token must be 8 to 128" "$NP" run -i x --web-token short
+fi
 expect 2 "exclude each other" "$NP" run -i x --live --every-frame
 expect 2 "say where with --out" "$NP" run -i x --format openpose
 expect 2 "must be a folder" "$NP" run -i x --format openpose --out -

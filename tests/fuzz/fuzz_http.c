@@ -32,6 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (status == 200) {
         if (p.loopback && !npi_http_host_is_loopback(q.host)) abort();
         if (!strcmp(q.method, "POST") && (!p.loopback || !q.mark || (q.origin && !npi_http_origin_matches(q.origin, q.host)))) abort();
+        if (q.origin && strcmp(q.path, "/") && !npi_http_origin_matches(q.origin, q.host)) abort();
         const char *const bearer = q.authorization && strlen(q.authorization) > 7 ? q.authorization + 7 : "";
         if (p.token && strcmp(bearer, p.token) && (!q.cookie_token || strcmp(q.cookie_token, p.token)) && (!q.query_token || strcmp(q.query_token, p.token))) abort();
     }

@@ -354,10 +354,12 @@ static void adjust(void) {
     if (!c) return;
     static const char *const bad[][2] = { { "frame-skip", "6" }, { "frame-skip", "x" }, { "max-persons", "0" }, { "max-persons", "900" },
           { "preset", "fast" }, { "isa", "avx2" },
-                                          { "target-fps", "-1" }, { "adapt", "perhaps" }, { "threads", "65" }, { "smooth", "soft" } };
+                                          { "target-fps", "-1" }, { "adapt", "perhaps" }, { "threads", "65" }, { "smooth", "soft" }, { "smooth", "zero-lag" }, { "smooth", "zero-lag:5" } };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CHECK(np_context_adjust(c, bad[i][0], bad[i][1], &e) == NP_EINVAL && strstr(e.message, bad[i][0]), "%s=%s: %s", bad[i][0], bad[i][1],
               e.message);
+    /* What was refused leaves no trace, and names are spelled as on the command line. */
+    CHECK(np_context_adjust(c, "max_persons", "3", &e) == 0 && !*e.message, "max_persons: '%s'", e.message);
     CHECK(np_context_adjust(c, "adapt", "off", &e) == 0 && np_context_adjust(c, "frame-skip", "3", &e) == 0 && np_context_adjust(c, "max-persons",
           "2", &e) == 0, "%s", e.message);
     np_context_stats(c, &st);

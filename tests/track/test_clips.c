@@ -40,10 +40,10 @@ static void summary(const struct tracked *t) {
     }
 }
 
-/* clip NAME FILE SIDE EVERY RULE COUNT, then lines  same NAME FRAME X Y FRAME X Y  and  seen NAME LEAST_BOXES_A_FRAME */
+/* clip NAME FILE SIDE EVERY LEAST MOST, then lines  same NAME FRAME X Y FRAME X Y  and  seen NAME LEAST_BOXES_A_FRAME */
 static int identities(const char *clips, const char *models, const char *list, const char *name, int force_every) {
     FILE *f = fopen(list, "r");
-    char line[512], kind[16], who[64], file[256], rule[16], path[1024];
+    char line[512], kind[16], who[64], file[256], path[1024];
     struct record r = { 0 };
     struct tracked t = { 0 };
     int found = 0, n_same = 0;
@@ -52,10 +52,10 @@ static int identities(const char *clips, const char *models, const char *list, c
         return 1;
     }
     while (fgets(line, sizeof line, f)) {
-        int side, every, count, fa, fb;
+        int side, every, least, most, fa, fb;
         float xa, ya, xb, yb;
         if (*line == '#' || sscanf(line, "%15s %63s", kind, who) != 2 || strcmp(who, name)) continue;
-        if (!strcmp(kind, "clip") && sscanf(line, "%*s %*s %255s %d %d %15s %d", file, &side, &every, rule, &count) == 5) {
+        if (!strcmp(kind, "clip") && sscanf(line, "%*s %*s %255s %d %d %d %d", file, &side, &every, &least, &most) == 5) {
             snprintf(path, sizeof path, "%s%s%s", *file == '/' ? "" : clips, *file == '/' ? "" : "/", file);
             if (access(path, R_OK) || access(models, R_OK)) {
                 printf("skipped: %s or its models are not here\n", path);
@@ -65,10 +65,9 @@ static int identities(const char *clips, const char *models, const char *list, c
             if (force_every) every = force_every;
             record_clip(&r, path, models, side, every, 0);
             track_all(&t, &r, 1);
-            printf("%s, every frame of %d: %d ids, by hand %s %d\n", file, every, t.n_ids, rule, count);
+            printf("%s, every frame of %d: %d ids, by hand %d to %d\n", file, every, t.n_ids, least, most);
             summary(&t);
-            if (!strcmp(rule, "exactly")) CHECK(t.n_ids == count, "%d ids, %d people", t.n_ids, count);
-            else CHECK(t.n_ids <= count, "%d ids, at most %d allowed", t.n_ids, count);
+            CHECK(least > 0 && least <= t.n_ids && t.n_ids <= most, "%d ids, not %d to %d", t.n_ids, least, most);
             found = every;
         } else if (!strcmp(kind, "same") && sscanf(line, "%*s %*s %d %f %f %d %f %f", &fa, &xa, &ya, &fb, &xb, &yb) == 6) {
             const int a = id_at(&t, fa / (found ? found : 1), xa, ya), b = id_at(&t, fb / (found ? found : 1), xb, yb);

@@ -105,6 +105,8 @@ static void refusals(void **state) {
     REFUSED("frame_skp = 2", "'frame_skp' is not a key");
     REFUSED("[live]\nadapt = on\n[file]\nadapt = perhaps", "line 4"); /* the other mode's section is checked too */
     REFUSED("[both]\nadapt = on", "neither [live] nor [file]");
+    REFUSED("adapt = on\n[live]\n\n[cinema]\n", "line 4: [cinema] is neither [live] nor [file]"); /* an empty one, too */
+    REFUSED("[cinema]\n[live]\nadapt = on", "line 1: [cinema] is neither");
     REFUSED("[live\nadapt = on", "'[' without ']'");
     REFUSED("adapt = on\nadapt = off", "there twice");
     REFUSED("adapt = on\nbase = quality", "comes first");

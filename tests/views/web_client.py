@@ -136,6 +136,13 @@ def test_changes(demo):
     for path in ("/stream", "/frame.jpg", "/api/stats", "/"):
         assert demo.ask(path, headers={"Host": "evil.example"})[0].status == 403, path
     assert demo.ask("/frame.jpg", headers={"Sec-Fetch-Site": "cross-site"})[0].status == 403
+    # An origin alone, as a browser without Sec-Fetch-Site sends it.
+    for origin in ("http://evil.example", "null", f"http://127.0.0.1:{demo.port + 1}", f"http://evil.example:{demo.port}", f"http://127.0.0.1:{demo.port}.evil.example"):
+        for path in ("/frame.jpg", "/stream", "/stream.mjpg", "/api/poses", "/api/stats", "/api/info", "/metrics"):
+            assert demo.ask(path, headers={"Origin": origin})[0].status == 403, (path, origin)
+        assert demo.ask("/api/adjust?name=preset&value=balanced", "POST", {"Origin": origin, **mark})[0].status == 403, origin
+        assert demo.ask("/", "POST", {"Origin": origin, **mark})[0].status == 403, origin
+    assert demo.ask("/api/stats", headers={"Origin": f"http://127.0.0.1:{demo.port}"})[0].status == 200
     assert demo.ask("/", headers={"Sec-Fetch-Site": "cross-site"})[0].status == 200  # a link to the page
     assert demo.ask("/api/adjust?name=preset&value=balanced", "POST", mark, body=b"x" * 5000)[0].status == 413
 
