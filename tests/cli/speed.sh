@@ -45,6 +45,8 @@ expect 2 'pose-timeout: 1 is outside' "$NP" run -i x --pose-timeout 1
 # What a run has no use for is told, one line each; what a preset or the environment says, or what would change nothing, is not.
 told() { expect 0 "" "$NP" run -q --log-level warn --models-dir "$MODELS" --detector none --model blazepose_lite -i "$T/one.ppm" --save-json "$T/o.jsonl" "$@"; sed 's/.*warning: //' "$T/stderr"; }
 python3 -c "import sys; sys.stdout.buffer.write(b'P6 64 64 255 ' + bytes(64 * 64 * 3))" >"$T/one.ppm"
+expect 0 'info: detector size 333: .*it runs at 320' "$NP" run -q --log-level info --models-dir "$MODELS" -i "$T/one.ppm" --model none --yolo-size 333 --save-json "$T/o.jsonl"
+"$NP" run -q --log-level info --models-dir "$MODELS" -i "$T/one.ppm" --model none --yolo-size 320 --save-json "$T/o.jsonl" 2>&1 | grep "detector size" && fail "320 is 320"
 equal "$(told --target-fps 20)" "--target-fps: only in live mode (--live)" "a rate for a file"
 equal "$(told --max-delay 20)" "--max-delay: only in live mode (--live)" "a delay for a file"
 equal "$(told --adapt)" "--adapt: only in live mode (--live)" "adaptation for a file"
