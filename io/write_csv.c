@@ -4,9 +4,10 @@
 #include <stdlib.h>
 
 #include "outfile.h"
+#include "source.h"
 #include "writers.h"
 
-struct csv { struct npi_outfile o; const struct np_keypoint_set *set; };
+struct csv { struct npi_outfile o; const struct np_keypoint_set *set; int may_gap; double gap_s; /* not told yet */ };
 
 static int open_any(void **priv, const char *path, const struct npi_writer_meta *m, struct np_error *err) {
     struct csv *const c = calloc(1, sizeof *c);
@@ -17,6 +18,7 @@ static int open_any(void **priv, const char *path, const struct npi_writer_meta 
         return r;
     }
     c->set = m->set;
+    c->may_gap = m->may_gap;
     *priv = c;
     return 0;
 }
@@ -41,6 +43,7 @@ static int csv_open(void **priv, const char *path, const struct npi_writer_meta 
             npi_out_str(o, suffix[k]);
         }
     }
+    if (m->may_gap) npi_out_str(o, ",gap_s"); /* the last one: readers by position find the joints where they were, and files of recordings have it not */
     npi_out_str(o, "\n");
     const int f = npi_out_flush(o, err);
     if (f < 0) close_any(*priv, NULL);
@@ -77,9 +80,17 @@ static int csv_frame(void *priv, const struct np_result *r, const char *name, st
             put(o, has ? p->keypoint[k].y : NAN, 2);
             put(o, has ? p->keypoint[k].conf : NAN, 4);
         }
+        if (c->may_gap) put(o, c->gap_s > 0 ? c->gap_s : NAN, 3);
+        c->gap_s = 0;
         npi_out_str(o, "\n");
     }
     return npi_out_flush(o, err);
+}
+
+/* Waits for the next row: there is none before somebody is seen again. */
+static int csv_gap(void *priv, const struct npi_gap *g, struct np_error *err) {
+    ((struct csv *)priv)->gap_s += g->seconds;
+    return 0;
 }
 
 static int mot_frame(void *priv, const struct np_result *r, const char *name, struct np_error *err) {
@@ -99,6 +110,6 @@ static int mot_frame(void *priv, const struct np_result *r, const char *name, st
     return npi_out_flush(o, err);
 }
 
-const struct npi_writer_ops npi_writer_csv = { "csv", "csv", "one row a frame and person, with a header row", 0, csv_open, csv_frame, NULL, close_any };
+const struct npi_writer_ops npi_writer_csv = { "csv", "csv", "one row a frame and person, with a header row", 0, csv_open, csv_frame, csv_gap, close_any };
 const struct npi_writer_ops npi_writer_motchallenge = { "motchallenge", "txt", "MOTChallenge text: frame, id, box", 0, open_any, mot_frame, NULL,
                                                         close_any };

@@ -12,6 +12,7 @@ struct npi_writer_meta {
     const char *detector, *model; /* ids */
     const struct np_keypoint_set *set; /* NULL: boxes only */
     int rate_num, rate_den;       /* 0/1 unknown */
+    int may_gap;                  /* 1: a live source that may go away and come back */
     const atomic_int *give_up;    /* of npi_out_open */
     const char *backend_asked, *backend_used, *backend_reason; /* at the start; NULL: not told */
 };

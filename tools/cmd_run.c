@@ -276,7 +276,7 @@ static int open_outputs(struct run *run, struct np_error *err) {
         .video_path = opt_str(o, "save-video"), .images_dir = opt_str(o, "save-images"),
         .meta = { .input = opt_str(o, "input"), .detector = run->info.detector_id, .model = run->info.model_id, .set = run->info.set,
                   .backend_asked = run->info.backend_asked, .backend_used = run->info.backend_used, .backend_reason = run->info.backend_reason,
-                  .rate_num = si->rate_num, .rate_den = si->rate_den },
+                  .rate_num = si->rate_num, .rate_den = si->rate_den, .may_gap = si->live && run->reconnect },
         .kpt_thr = run->info.kpt_thr, .draw_boxes = opt_bool(o, "draw-boxes"), .draw_ids = opt_bool(o, "draw-ids"),
         .encoder_threads = np_cpu_count() > 4 ? 2 : 1, .live = run->live, .verbose = !run->quiet, .ctx = run->ctx,
     };

@@ -64,6 +64,7 @@ struct outputs {
     int video_failed, images_failed;
     atomic_int n_drawing_left;      /* video and images that still work */
     int64_t n_drawn;
+    struct npi_gap gap;             /* the last one, drawn for GAP_SHOWN_NS; seconds 0: there was none */
     int draw_every; int64_t asked_ns, n_offered; /* live mode: of the library's knobs, looked at now and then */
 };
 
@@ -223,6 +224,15 @@ static int take_persons(struct np_person **room, int *cap, const struct np_resul
     return n;
 }
 
+#define GAP_SHOWN_NS 1000000000
+/* The line at the top left: what the caller wants there, and for a second after a gap how long it was. */
+static void put_text(const struct outputs *o, const struct np_result *r, const char *text, char *to, size_t size) {
+    const struct npi_gap *const g = &o->gap;
+    const int shown = g->seconds > 0 && (r->pts_ns < 0 || g->pts_ns < 0 ? r->index == g->index : r->pts_ns - g->pts_ns < GAP_SHOWN_NS);
+    if (shown) snprintf(to, size, "gap %.1f s%s%s", g->seconds, text ? "  " : "", text ? text : "");
+    else snprintf(to, size, "%s", text ? text : "");
+}
+
 static void queue_drawing(struct outputs *o, const struct np_result *r, struct npi_pic *pic, const char *text) {
     struct job *const j = o->p.live ? queue_try_pop(&o->idle) : queue_pop(&o->idle);
     if (!j) {
@@ -234,7 +244,7 @@ static void queue_drawing(struct outputs *o, const struct np_result *r, struct n
     j->pts_ns = r->pts_ns;
     j->index = r->index;
     j->queued_ns = npi_io_now_ns();
-    snprintf(j->text, sizeof j->text, "%s", text ? text : "");
+    put_text(o, r, text, j->text, sizeof j->text);
     npi_pic_ref(pic);
     j->pic = pic;
     queue_push(&o->todo, j);
@@ -263,6 +273,7 @@ static void queue_text(struct text_output *t, const struct np_result *r, const c
 
 void outputs_gap(struct outputs *o, const struct npi_gap *g) {
     struct np_error e = { 0 };
+    o->gap = *g;
     for (int i = 0; i < o->n_text; i++) {
         struct text_output *const t = &o->text[i];
         struct line *l = NULL;

@@ -24,7 +24,7 @@ int outputs_open(struct outputs **out, const struct outputs_params *p, struct np
 /* Writes one result; takes its own reference to the picture where it draws. `text`: line drawn at the top left, or NULL.
  * Returns how many outputs still work (-1: there were none to begin with). */
 int outputs_frame(struct outputs *o, const struct np_result *r, struct npi_pic *pic, const char *text);
-/* The source was away before the next frame. */
+/* The source was away before the next frame. Pictures say so for a second. */
 void outputs_gap(struct outputs *o, const struct npi_gap *g);
 /* Results and pictures left out so far, live mode. Any thread. */
 int64_t outputs_dropped(const struct outputs *o);

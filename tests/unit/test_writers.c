@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "io/outfile.h"
+#include "io/source.h"
 #include "io/writer.h"
 
 static char dir[] = "/tmp/np-writers-XXXXXX";
@@ -133,6 +134,30 @@ static void csv(void **state) {
     same(run("motchallenge", 1, NULL, &meta), "8,3,2.00,3.50,3.00,4.00,0.5000,-1,-1,-1\n8,4,1.00,1.00,,4.00,1.0000,-1,-1,-1\n");
 }
 
+/* The column is there for sources that may be away only. Two gaps before anybody is seen again are one, on the first row of the frame. */
+static void csv_gap(void **state) {
+    const struct npi_writer_ops *const w = npi_writer_find("csv");
+    struct npi_writer_meta m = meta;
+    struct np_result nobody = result;
+    struct npi_gap g = { .index = 7, .seconds = 1.25 };
+    struct np_error e = { 0 };
+    char path[200];
+    void *priv = NULL;
+    m.may_gap = 1;
+    m.set = NULL;
+    nobody.n_persons = 0;
+    snprintf(path, sizeof path, "%s/gap", dir);
+    if (w->open(&priv, path, &m, &e) < 0) fail_msg("%s", e.message);
+    assert_int_equal(w->gap(priv, &g, &e), 0);
+    assert_int_equal(w->frame(priv, &nobody, NULL, &e), 0);
+    g.seconds = 0.5;
+    assert_int_equal(w->gap(priv, &g, &e), 0);
+    assert_int_equal(w->frame(priv, &result, NULL, &e), 0);
+    assert_int_equal(w->close(priv, &e), 0);
+    same(written(path), "frame,time_s,id,score,pose_score,source,age,x,y,w,h,gap_s\n7,0.250000,3,0.5000,0.2500,inferred,0,1.00,2.50,3.00,4.00,1.750\n"
+                        "7,0.250000,4,1.0000,,none,0,0.00,0.00,,4.00,\n");
+}
+
 #define Z3 "0.00,0.00,0.0000,"
 static void coco(void **state) {
     const char *const kp = "[1.00,-2.00,1.0000," Z3 Z3 Z3 Z3 "10.00,20.00,0.5000,20.00,30.00,0.7500," Z3 Z3 Z3 Z3 Z3 Z3 Z3 Z3 Z3 "0.00,0.00,0.0000]";
@@ -183,7 +208,7 @@ static void full(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(numbers), cmocka_unit_test(jsonl), cmocka_unit_test(csv), cmocka_unit_test(coco),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(numbers), cmocka_unit_test(jsonl), cmocka_unit_test(csv), cmocka_unit_test(csv_gap), cmocka_unit_test(coco),
                                         cmocka_unit_test(openpose), cmocka_unit_test(full) };
     return cmocka_run_group_tests(tests, setup, leave);
 }
