@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The controller on a real clip under real load: live mode for 45 s, from 15 to 30 s something else wants a processor (stress-ng, or a shell's busy loop).
 #   bench/live_load.sh CLIP [PRESET] [PROCESSOR...]      NEXTPOSE=build/tools/nextpose; CLIP is looped; more arguments: processors to load, 0 if none is given
-# Prints two-second rows (rates, delay, knobs) and every decision with its reason. No test: what comes out depends on the machine. docs/presets.md has a reading.
+# Prints two-second rows (rates, delay, knobs) and every decision with its reason. What comes out depends on the machine (what does not: tests/cli/load.sh). docs/presets.md has a reading.
 set -eu
 clip=${1:?usage: bench/live_load.sh CLIP [PRESET] [PROCESSOR...]}
 preset=${2:-balanced}

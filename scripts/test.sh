@@ -63,8 +63,8 @@ if [ -z "${NEXTPOSE_TEST_FAST:-}" ]; then
     # Of the suites that run the whole command all but these:
     #   contract-*, compare-openvino, compare-torch   foreign libraries throw C++ exceptions and bring allocators of their own
     #   faults, quantize, bench, identities           minutes each there; isolate, quant_peers, the units quant and bench, the other runs go through their code
-    #   soak, reconnect                               real time, and memory that ASan keeps is no leak; views/retry has the logic
-    not_asan='contract-|compare-openvino|compare-torch|faults$|quantize$|bench$|identities$|soak$|reconnect$'
+    #   soak, reconnect, load                         real time, and memory that ASan keeps is no leak; views/retry has the logic
+    not_asan='contract-|compare-openvino|compare-torch|faults$|quantize$|bench$|identities$|soak$|reconnect$|load$'
     in_asan=$(meson test -C build-asan --list --suite backend --suite cli --suite views 2>/dev/null | sed -n 's/^nextpose:[^ ]* \/ //p' | grep -vE "^($not_asan)")
     # shellcheck disable=SC2086 # names without spaces
     UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 ASAN_OPTIONS=detect_leaks=1 run build-asan --timeout-multiplier 8 $in_asan
