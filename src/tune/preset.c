@@ -109,7 +109,7 @@ int npi_preset_parse(struct npi_preset *out, const char *text, size_t size, cons
     int r = 0, n = 0;
     if (size > 65536) return npi_fail(err, NP_EINVAL, "%s: a preset of more than 64 KiB", where);
     if (!must_be_whole && (r = npi_preset_builtin(&p, NP_PRESET_BALANCED, live, err)) < 0) return r;
-    for (; (r = npi_lines_next(&l, err)) > 0; n += r == 1) {
+    for (; (r = npi_lines_next(&l, err)) > 0; n++) {
         int section = 0;
         while (section < N_SECTIONS && strcmp(sections[section], l.section)) section++;
         if (section == N_SECTIONS) return npi_fail(err, NP_EINVAL, "%s: line %d: [%s] is neither [live] nor [file]", where, l.line, l.section);
