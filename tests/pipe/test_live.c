@@ -324,7 +324,6 @@ static void changes_of_presets(struct np_context *c) {
         { "threads", "1", 1, 2, "one-euro", "" },
         { "preset", "balanced", 1, 1, "one-euro", "" },
         { "smooth", "none", 1, 1, "none", "" },
-        { "smooth", "zero-lag", 1, 1, "none", "smooth zero-lag needs a restart" },
         { "smooth", "one-euro:2,0.1", 1, 1, "one-euro:2,0.1,1", "" },
         { "smooth", "auto", 1, 1, "one-euro", "" },
         { "threads", "auto", 3, 1, "one-euro", "" },
