@@ -246,7 +246,9 @@ static void config_line(void *opaque, const char *name, const char *value, const
     struct opts *const o = opaque;
     char where[300];
     snprintf(where, sizeof where, *bounds ? "%s; may move in %s" : "%s", from, bounds);
-    if (!strcmp(name, "detector_size")) name = "yolo-size";
+    static const char *const flag_of[][2] = { { "detector_size", "yolo-size" }, { "max_delay_ms", "max-delay" }, { "detection_timeout_s", "detection-timeout" }, { "pose_timeout_s", "pose-timeout" } };
+    for (size_t i = 0; i < sizeof flag_of / sizeof *flag_of; i++)
+        if (!strcmp(name, flag_of[i][0])) name = flag_of[i][1];
     if (!opts_derived(o, name, value, where)) printf("%-16s = %-24s ; %s\n", name, value, where);
 }
 
@@ -264,6 +266,8 @@ static int print_config(struct opts *o) {
     printf("; precision, on this machine: %s\n", precision);
     printf("; as for %s\n", live ? "a live input: --live, a camera, rtsp" : "a file; with --live other values hold");
     if ((r = np_settings_explain(&s, config_line, o, &e)) < 0) return tool_fail(EXIT_USAGE, &e);
+    const int tries = camera && !opt_bool(o, "every-frame") ? 5 : 0;
+    opts_derived(o, "reconnect", tries ? "5" : "no", tries ? "auto: a live input" : in ? "auto: neither camera nor stream, or --every-frame" : "auto: no input yet; 5 for a camera or stream");
     opts_print_config(o, stdout);
     return EXIT_OK;
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Defaults and preset names. */
 #include "nextpose/settings.h"
+#include "cpu/cpu.h"
+#include "pipe/models.h"
 #include "tune/hardware.h"
 #include "tune/preset.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 void np_settings_default(struct np_settings *s) {
@@ -30,7 +33,35 @@ int np_preset_from_name(const char *name) {
     return -1;
 }
 
-int np_settings_explain(const struct np_settings *s, void (*line)(void *, const char *, const char *, const char *, const char *), void *opaque, struct np_error *err) {
+typedef void (*line_fn)(void *, const char *, const char *, const char *, const char *);
+
+static void threshold(line_fn line, void *opaque, const char *name, float set, int known, float card, const char *net, const char *nobody) {
+    char value[32], from[160];
+    if (set < 0 && *nobody) line(opaque, name, "none", "", nobody);
+    else if (set < 0 && !known) line(opaque, name, "of the card", "", "read when the model is opened");
+    else {
+        snprintf(value, sizeof value, "%g", (double)(set >= 0 ? set : card));
+        snprintf(from, sizeof from, "card of %.120s", net);
+        line(opaque, name, value, "", set >= 0 ? "asked for" : from);
+    }
+}
+
+/* Which nets, and what their cards say; nothing is opened. */
+static void explain_nets(const struct np_settings *s, line_fn line, void *opaque) {
+    const char *const det = s->detector ? s->detector : NPI_DEFAULT_DETECTOR;
+    const char *pose = s->model ? s->model : NPI_DEFAULT_POSE, *why = "default";
+    struct npi_card d, p;
+    const int no_det = !strcmp(det, "none"), d_known = !no_det && npi_net_card(&d, det);
+    if (d_known && d.task == NPI_TASK_POSE_MULTI && !s->model) pose = "none", why = "the detector finds joints by itself"; /* as open_nets does */
+    const int no_pose = !strcmp(pose, "none"), p_known = !no_pose && npi_net_card(&p, pose);
+    line(opaque, "detector", det, "", s->detector ? "asked for" : "default");
+    line(opaque, "model", pose, "", s->model ? "asked for" : why);
+    threshold(line, opaque, "bbox_thr", s->bbox_thr, d_known, d_known ? d.bbox_thr : 0, det, no_det ? "there is no detector" : "");
+    threshold(line, opaque, "nms_thr", s->nms_thr, d_known, d_known ? d.nms_thr : 0, det, no_det ? "there is no detector" : "");
+    threshold(line, opaque, "kpt_thr", s->kpt_thr, no_pose ? d_known : p_known, no_pose ? d_known ? d.kpt_thr : 0 : p_known ? p.kpt_thr : 0, no_pose ? det : pose, "");
+}
+
+int np_settings_explain(const struct np_settings *s, line_fn line, void *opaque, struct np_error *err) {
     struct np_hardware hw;
     struct npi_preset p;
     char value[64], bounds[64], from[256];
@@ -43,5 +74,11 @@ int np_settings_explain(const struct np_settings *s, void (*line)(void *, const 
         if (k == NPI_KEY_ADAPT && s->mode != NP_MODE_LIVE) line(opaque, npi_preset_key_name(k), "off", "", "files are never thinned out");
         else line(opaque, npi_preset_key_name(k), value, p.v[NPI_KEY_ADAPT].start != 0 ? bounds : "", from);
     }
+    unsigned cpu;
+    if (r < 0) return r;
+    explain_nets(s, line, opaque);
+    line(opaque, "device", s->device ? s->device : "cpu", "", s->device ? "asked for" : "default");
+    if (npi_cpu_limit(s->isa, npi_cpu_flags(), &cpu) >= 0) line(opaque, "isa", npi_cpu_level_name(cpu), "", s->isa ? "asked for" : "the best of this machine");
+    line(opaque, "cache_dir", s->cache_dir ? s->cache_dir : "none", "", s->cache_dir ? "default" : "there is no home folder");
     return r;
 }

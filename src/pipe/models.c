@@ -309,6 +309,16 @@ void npi_net_close(struct npi_net *n) {
     npi_choice_free(&n->choice);
 }
 
+int npi_net_card(struct npi_card *out, const char *name) {
+    const struct npi_card *c = NULL;
+    int found = 0;
+    if (has_suffix(name, ".json")) return npi_card_load(out, name, NULL) == 0;
+    if (exists(name) && (card_beside(out, name, &found, NULL) < 0 || found)) return found;
+    if (!(c = npi_card_builtin(name))) c = npi_card_find_by_file(name);
+    if (c) *out = *c;
+    return c != NULL;
+}
+
 int npi_net_there(const char *id, const char *dirs) {
     const struct npi_card *const c = npi_card_builtin(id);
     char path[512];

@@ -37,6 +37,8 @@ struct npi_wish;
 int npi_net_open_on(struct npi_net *out, const char *name, const char *dirs, const char *isa, int side, int must, const struct npi_wish *w, const struct np_logger *log,
                     struct np_error *err);
 void npi_net_close(struct npi_net *n);
+/* The card of what npi_net_open would take by that name, as far as it can be told without opening the model; 0: it cannot. */
+int npi_net_card(struct npi_card *out, const char *name);
 /* 1: the file of the built-in card `id` lies in one of `dirs`. */
 int npi_net_there(const char *id, const char *dirs);
 /* The quantized sibling of a net: the built-in card ID_int8 whose file is there, or STEM_int8.onnx / .tflite beside the net's own file (as docs/quantize.md

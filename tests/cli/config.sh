@@ -19,7 +19,15 @@ equal "$(origin kpt-thr)" "0.7 command line (--kpt-thr)" "a flag wins"
 equal "$(origin bbox-thr)" "0.5 environment (NEXTPOSE_BBOX_THR)" "the environment beats the file"
 equal "$(origin max-persons)" "3 config file ('max_persons' in $T/c.ini)" "the file beats the default"
 equal "$(origin preset)" "balanced default" "a default"
-equal "$(origin nms-thr)" "(unset) default" "an unset one"
+origin nms-thr | grep -q "^0\.[0-9]* card of efficientdet_lite0_int8$" || fail "a threshold of the card: $(origin nms-thr)"
+equal "$(origin detector)" "efficientdet_lite0_int8 default" "the net that is used"
+equal "$(origin model)" "blazepose_full default" "likewise"
+equal "$(origin device)" "cpu default" "the device"
+origin isa | grep -q "^[a-z0-9_]* the best of this machine$" || fail "isa: $(origin isa)"
+equal "$(cut -d= -f1 "$T/stdout" | tr -d ' ' | grep -v '^;' | tr _ - | sort | uniq -d)" "" "settings that are told twice"
+for k in detector model bbox-thr nms-thr kpt-thr device isa cache-dir reconnect detection-timeout pose-timeout max-delay target-fps threads smooth; do
+    origin $k | grep -qE "^[^( ]+ +[a-zA-Z]" || fail "$k is not resolved: $(origin $k)"
+done
 NEXTPOSE_THREADS=99 expect 2 "NEXTPOSE_THREADS: 99 is outside" "$NP" run -i x
 NEXTPOSE_CONFIG="$T/c.ini" expect 0 "" "$NP" run --print-config
 equal "$(origin yolo-size)" "320 config file ('yolo_size' in $T/c.ini)" "the file named by the environment"
@@ -32,7 +40,7 @@ printf 'base = quality\ntarget_fps = 7\n[live]\nmax_persons = 3 in 2..5\n' >"$T/
 expect 0 "" "$NP" run --print-config --live --preset "$T/my.preset"
 equal "$(origin target.fps)" "7 preset $T/my.preset" "an own preset"
 equal "$(origin max-persons)" "3 preset $T/my.preset; may move in 2..5" "with bounds"
-equal "$(origin max.delay.ms)" "300 preset quality, the base of $T/my.preset" "on its base"
+equal "$(origin max.delay)" "300 preset quality, the base of $T/my.preset" "on its base"
 NEXTPOSE_PRESET="$T/my.preset" expect 0 "" "$NP" run --print-config -i 0
 equal "$(origin target.fps)" "7 preset $T/my.preset" "named by the environment, for a camera"
 echo "frame_skip = 9" >>"$T/my.preset"
