@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""resume.py DIR: a training run that is killed again and again ends with the very weights and the very log of one that was left alone.
+"""resume.py DIR: a training run that is killed again and again ends with the very weights and the very log of one that was left alone: the pose net's, then
+the detector's.
 
-The data are noise with skeletons, made here; the net is the smallest, one thread, so that every sum is done in the same order."""
+The data are noise with skeletons and boxes, made here; the pose net is the smallest, one thread, so that every sum is done in the same order."""
 import csv
 import os
 import random
@@ -15,8 +16,9 @@ import torch
 
 import joints
 
-TRAIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "train", "train_pose.py")
+TRAIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "train")
 SAMPLES = 8 * 32
+DET_SAMPLES = 4 * 12
 
 
 def make_data(folder, n=16, side=48):
@@ -26,7 +28,7 @@ def make_data(folder, n=16, side=48):
     np.save(folder + "/pictures.npy", np.array([(i * side * side * 3, side, side) for i in range(n)]))
     idx = np.concatenate([np.arange(n), 8500 + np.arange(4)])     # the last four are held out; they borrow the first pictures
     index = np.zeros((9000, 3), np.int64)
-    index[:n] = np.load(folder + "/pictures.npy")
+    index[:] = np.load(folder + "/pictures.npy")[np.arange(9000) % n]      # the detector takes whatever is there, labelled or not
     index[8500:8504] = index[:4]
     np.save(folder + "/pictures.npy", index)
     xy = rng.uniform(6, side - 6, (len(idx), joints.N, 2)).astype(np.float32)
@@ -36,12 +38,22 @@ def make_data(folder, n=16, side=48):
     one = np.ones((len(idx), joints.N), np.float16)
     np.savez(folder + "/people.npz", idx=idx, kind=np.zeros(len(idx)), xy=xy, w=one, wz=one, human=human, box=box, ybox=box,
              z=rng.normal(0, .2, one.shape).astype(np.float16))
+    rows = np.repeat(idx, 2)                                     # two boxes a picture, one in four doubtful
+    corner = rng.uniform(0, side / 2, (len(rows), 2))
+    np.savez(folder + "/boxes-1-9000.npz", idx=rows, box=np.concatenate([corner, corner + rng.uniform(12, side / 2, corner.shape)], 1).astype(np.float32),
+             kind=np.arange(len(rows)) % 4 // 3)
 
 
 def command(folder, data, samples=SAMPLES):
-    return [sys.executable, "-B", TRAIN, folder, "--work", data, "--variant", "tiny", "--samples", str(samples), "--decay", "96", "--batch", "8",
+    return [sys.executable, "-B", TRAIN + "/train_pose.py", folder, "--work", data, "--variant", "tiny", "--samples", str(samples), "--decay", "96", "--batch", "8",
             "--size", "64", "--final-size", "96", "--threads", "1", "--warm-up", "64", "--log-every", "4", "--evaluate-every", "16",
             "--checkpoint-every", "3", "--validate", "4"]
+
+
+def detector_command(folder, data):
+    return [sys.executable, "-B", TRAIN + "/train_det.py", folder, "--work", data, "--samples", str(DET_SAMPLES), "--decay", "16", "--batch", "4", "--size", "64",
+            "--final-size", "96", "--threads", "1", "--warm-up", "16", "--log-every", "2", "--evaluate-every", "6", "--checkpoint-every", "1",
+            "--validate", "4"]
 
 
 def same(a, b):
@@ -57,16 +69,15 @@ def rows(folder):
         return [{k: v for k, v in r.items() if k != "images_s"} for r in csv.DictReader(f)]
 
 
-def main():
-    folder = sys.argv[1]
-    data, quiet = folder + "/data", dict(stdout=subprocess.DEVNULL)
-    make_data(data)
+def kill_and_go_on(folder, words):
+    """Run `a` is left alone, run `b` is killed twice at moments all over it: start, step, checkpoint, log. -> times killed."""
+    quiet = dict(stdout=subprocess.DEVNULL)
     began = time.monotonic()
-    subprocess.run(command(folder + "/a", data), check=True, **quiet)
+    subprocess.run(words(folder + "/a"), check=True, **quiet)
     whole = time.monotonic() - began
     dice, kills = random.Random(3), 0
-    while kills < 2:                                        # moments all over the run: start, step, checkpoint, log
-        p = subprocess.Popen(command(folder + "/b", data), **quiet)
+    while kills < 2:
+        p = subprocess.Popen(words(folder + "/b"), **quiet)
         try:
             p.wait(dice.uniform(.5, .9) * whole)
             break
@@ -74,6 +85,26 @@ def main():
             p.send_signal(signal.SIGKILL)
             p.wait()
             kills += 1
+    return kills
+
+
+def check_detector(folder, data):
+    os.makedirs(folder)
+    kills = kill_and_go_on(folder, lambda run: detector_command(run, data))
+    subprocess.run(detector_command(folder + "/b", data), check=True, stdout=subprocess.DEVNULL)
+    a, b = (torch.load(f"{folder}/{d}/checkpoint.pt", weights_only=True) for d in "ab")
+    assert kills >= 1, "the detector's run was too short to be killed"
+    assert a["seen"] == b["seen"] == DET_SAMPLES, (a["seen"], b["seen"])
+    assert same(a, b), [k for k in a if not same(a[k], b[k])]
+    assert rows(folder + "/a") == rows(folder + "/b") and len(rows(folder + "/a")) == 6, (rows(folder + "/a"), rows(folder + "/b"))
+    return kills
+
+
+def main():
+    folder = sys.argv[1]
+    data, quiet = folder + "/data", dict(stdout=subprocess.DEVNULL)
+    make_data(data)
+    kills = kill_and_go_on(folder, lambda run: command(run, data))
     for name in ("checkpoint.pt.tmp", "log.csv.tmp"):       # what a kill in the middle of writing leaves
         with open(folder + "/b/" + name, "wb") as f:
             f.write(b"half a file")
@@ -91,7 +122,7 @@ def main():
         f.truncate(1000)
     broken = subprocess.run(command(folder + "/b", data), stderr=subprocess.PIPE, text=True, **quiet)
     assert broken.returncode == 1 and broken.stderr.count("\n") == 1 and "no checkpoint that can be read" in broken.stderr, broken.stderr
-    print(f"ok: killed {kills} times")
+    print(f"ok: killed {kills} times, the detector's run {check_detector(folder + '/det', data)} times")
 
 
 main()
