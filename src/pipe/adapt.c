@@ -243,7 +243,9 @@ void npi_adapt_judge(struct npi_pipe *p, int failed, const char *why) {
         if (p->tuning.c.variant.hi < next) p->tuning.c.variant.hi = next;
         a->rebound = 1;
         npi_adapt_turn(p, &k);
-    } else if (a->n_bad_poses == FAILURES && !a->told_smallest) stay = a->told_smallest = 1;
+    } else if (a->n_bad_poses == FAILURES && !a->told_smallest && !(p->p.strike && npi_strike_check(p->p.strike, NULL) < 0)) {
+        stay = a->told_smallest = 1; /* with strict, the failure of a runtime is the error that ends the run */
+    }
     pthread_mutex_unlock(&p->lock);
     if (stay) npi_log(&p->p.log, NP_LOG_ERROR, "pose: %d failures in a row (%s), and there is no smaller net to go on to: choose another --model, or --backend", FAILURES, why);
     if (next) npi_log(&p->p.log, NP_LOG_ERROR, "pose: %d failures in a row (%s): on to smaller net %d, %s", FAILURES, why, next, p->p.nets.name ? p->p.nets.name(p->p.nets.opaque, next) : "?");
