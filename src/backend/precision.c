@@ -9,22 +9,23 @@
 #include <string.h>
 
 void npi_precision_describe(struct np_model *m, int emulated) {
-    static const char *const names[] = { "fp32", "bf16", "fp32-fast (bf16 x3)", "fp32 (bf16 x6)", [NPI_PARTS_F16] = "fp16", "int8" };
-    double macs[6] = { 0 }, all = 0;
+    enum { INT8 = NPI_PARTS_F16 + 1, KINDS }; /* behind what npi_step.parts may be */
+    static const char *const names[KINDS] = { "fp32", "bf16", "fp32-fast (bf16 x3)", "fp32 (bf16 x6)", [NPI_PARTS_F16] = "fp16", [INT8] = "int8" };
+    double macs[KINDS] = { 0 }, all = 0;
     size_t n = 0;
     for (int i = 0; i < m->plan.n_steps; i++) {
         const struct npi_step *const s = &m->plan.step[i];
-        const int x = npi_step_node(&m->graph, s, 0)->in[0], what = x >= 0 && m->graph.tensor[x].v.q.n ? 5 : s->parts;
+        const int x = npi_step_node(&m->graph, s, 0)->in[0], what = x >= 0 && m->graph.tensor[x].v.q.n ? INT8 : s->parts;
         macs[what] += (double)s->macs;
         all += (double)s->macs;
     }
     if (!(all > 0)) snprintf(m->precision, sizeof m->precision, "none");
-    for (int k = 0; k < 6; k++) {
+    for (int k = 0; k < KINDS; k++) {
         int best = 0;
-        for (int i = 1; i < 6; i++)
+        for (int i = 1; i < KINDS; i++)
             if (macs[i] > macs[best]) best = i;
         if (!(macs[best] > 0.01 * all)) break; /* a hundredth is not worth a word */
-        n += (size_t)snprintf(m->precision + n, sizeof m->precision - n, "%s%s%s", k ? " + " : "", names[best], emulated && best > 0 && best < 5 ? ", emulated" : "");
+        n += (size_t)snprintf(m->precision + n, sizeof m->precision - n, "%s%s%s", k ? " + " : "", names[best], emulated && best > 0 && best < INT8 ? ", emulated" : "");
         macs[best] = 0;
     }
 }
