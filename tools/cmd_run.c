@@ -249,6 +249,7 @@ static void config_line(void *opaque, const char *name, const char *value, const
     static const char *const flag_of[][2] = { { "detector_size", "yolo-size" }, { "max_delay_ms", "max-delay" }, { "detection_timeout_s", "detection-timeout" }, { "pose_timeout_s", "pose-timeout" } };
     for (size_t i = 0; i < sizeof flag_of / sizeof *flag_of; i++)
         if (!strcmp(name, flag_of[i][0])) name = flag_of[i][1];
+    if (!strcmp(name, "yolo-size") && opt_str(o, name)) opts_amended(o, name, value, where);
     if (!opts_derived(o, name, value, where)) printf("%-16s = %-24s ; %s\n", name, value, where);
 }
 
@@ -266,6 +267,10 @@ static int print_config(struct opts *o) {
     printf("; precision, on this machine: %s\n", precision);
     printf("; as for %s\n", live ? "a live input: --live, a camera, rtsp" : "a file; with --live other values hold");
     if ((r = np_settings_explain(&s, config_line, o, &e)) < 0) return tool_fail(EXIT_USAGE, &e);
+    opts_derived(o, "models-dir", s.models_dir, "searched in this order");
+    opts_derived(o, "plugins", "auto", "the folder of this installation; `nextpose doctor` lists what is found");
+    static const char *const libs[] = { "ort-lib", "litert-lib", "openvino-lib", "torch-lib" };
+    for (size_t i = 0; i < sizeof libs / sizeof *libs; i++) opts_derived(o, libs[i], "auto", "searched; `nextpose doctor` lists what is found");
     const int tries = camera && !opt_bool(o, "every-frame") ? 5 : 0;
     opts_derived(o, "reconnect", tries ? "5" : "no", tries ? "auto: a live input" : in ? "auto: neither camera nor stream, or --every-frame" : "auto: no input yet; 5 for a camera or stream");
     opts_print_config(o, stdout);

@@ -201,6 +201,17 @@ int opts_derived(struct opts *o, const char *name, const char *text, const char 
     return 1;
 }
 
+void opts_amended(struct opts *o, const char *name, const char *text, const char *where) {
+    const int i = find(o, name, strlen(name));
+    if (i < 0 || !o->v[i].text || !strcmp(o->v[i].text, text)) return;
+    char *const t = strdup(text);
+    if (!t) return;
+    free(o->v[i].text);
+    o->v[i].text = t;
+    const size_t n = strlen(o->v[i].where);
+    snprintf(o->v[i].where + n, sizeof o->v[i].where - n, "; %s", where);
+}
+
 #ifdef NPI_HAVE_INIH
 struct reading { struct opts *o; const char *path; struct np_error *err; int r; };
 

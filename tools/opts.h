@@ -45,6 +45,8 @@ int opts_parse(struct opts *o, int argc, char **argv, struct np_error *err);
 int opts_set(struct opts *o, const char *name, const char *text, int origin, const char *where, struct np_error *err);
 /* For printing: an option that nobody set has this value, because of `where` ("preset balanced"). 0: no such option. */
 int opts_derived(struct opts *o, const char *name, const char *text, const char *where);
+/* Likewise: what somebody set comes to `text`, because of `where`. Nobody set it: nothing happens. */
+void opts_amended(struct opts *o, const char *name, const char *text, const char *where);
 int opts_environment(struct opts *o, const char *const *environ_, struct np_error *err);
 int opts_config_string(struct opts *o, const char *text, const char *path, struct np_error *err);
 

@@ -83,8 +83,8 @@ NP_API const char *np_preset_name(int preset);
 NP_API int np_preset_from_name(const char *name);
 
 /* Every value that the preset decides, as it would be in force for `s` on this machine: its name as a preset file spells it, the value, the bounds
- * within which the controller may move it ("" when it may not), and where it came from; then the nets, the thresholds of their cards, device, isa
- * and cache_dir. No model is opened. NP_EINVAL or NP_ENOENT when the preset cannot be read. */
+ * within which the controller may move it ("" when it may not), and where it came from; then the nets, the thresholds of their cards, what
+ * holds for other runtimes (backend_timeout, isolate_memory, worker), device, isa and cache_dir. No model is opened. NP_EINVAL or NP_ENOENT when the preset cannot be read. */
 NP_API int np_settings_explain(const struct np_settings *s, void (*line)(void *opaque, const char *name, const char *value, const char *bounds, const char *from),
                                void *opaque, struct np_error *err);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Defaults and preset names. */
 #include "nextpose/settings.h"
+#include "backend/isolate.h"
 #include "cpu/cpu.h"
 #include "pipe/models.h"
 #include "tune/hardware.h"
@@ -52,13 +53,55 @@ static void explain_nets(const struct np_settings *s, line_fn line, void *opaque
     const char *pose = s->model ? s->model : NPI_DEFAULT_POSE, *why = "default";
     struct npi_card d, p;
     const int no_det = !strcmp(det, "none"), d_known = !no_det && npi_net_card(&d, det);
-    if (d_known && d.task == NPI_TASK_POSE_MULTI && !s->model) pose = "none", why = "the detector finds joints by itself"; /* as open_nets does */
+    const int joints_of_det = d_known && d.task == NPI_TASK_POSE_MULTI;
+    if (joints_of_det && !s->model) pose = "none", why = "the detector finds joints by itself"; /* as open_nets does */
     const int no_pose = !strcmp(pose, "none"), p_known = !no_pose && npi_net_card(&p, pose);
     line(opaque, "detector", det, "", s->detector ? "asked for" : "default");
     line(opaque, "model", pose, "", s->model ? "asked for" : why);
     threshold(line, opaque, "bbox_thr", s->bbox_thr, d_known, d_known ? d.bbox_thr : 0, det, no_det ? "there is no detector" : "");
     threshold(line, opaque, "nms_thr", s->nms_thr, d_known, d_known ? d.nms_thr : 0, det, no_det ? "there is no detector" : "");
-    threshold(line, opaque, "kpt_thr", s->kpt_thr, no_pose ? d_known : p_known, no_pose ? d_known ? d.kpt_thr : 0 : p_known ? p.kpt_thr : 0, no_pose ? det : pose, "");
+    threshold(line, opaque, "kpt_thr", s->kpt_thr, no_pose ? d_known : p_known, no_pose ? d_known ? d.kpt_thr : 0 : p_known ? p.kpt_thr : 0, no_pose ? det : pose,
+              no_pose && (no_det || (d_known && !joints_of_det)) ? "no net finds joints" : "");
+}
+
+/* What open_nets will make of it: a preset sizes our own default only, and sides are multiples of 32. */
+static void explain_detector_size(const struct np_settings *s, const struct npi_preset *p, line_fn line, void *opaque) {
+    const char *const name = npi_preset_key_name(NPI_KEY_DETECTOR_SIZE), *const det = s->detector ? s->detector : NPI_DEFAULT_DETECTOR;
+    char value[64], bounds[64] = "", from[256];
+    struct npi_card card;
+    npi_preset_value_text(p, NPI_KEY_DETECTOR_SIZE, value);
+    npi_preset_from_text(p, NPI_KEY_DETECTOR_SIZE, from);
+    if (!strcmp(det, "none")) line(opaque, name, "none", "", "there is no detector");
+    else if (s->detector_size > 0) {
+        int64_t h = 32, w = 32;
+        if (npi_net_card(&card, det) && card.in.height > 0 && card.in.width > 0) h = card.in.height, w = card.in.width;
+        npi_scaled_size(s->detector_size, &h, &w);
+        const int runs_at = (int)(h > w ? h : w);
+        if (runs_at != s->detector_size) {
+            snprintf(from, sizeof from, "%d was asked for; sides of nets are multiples of 32", s->detector_size);
+            snprintf(value, sizeof value, "%d", runs_at);
+        }
+        line(opaque, name, value, "", from);
+    } else if (s->detector) {
+        const int known = npi_net_card(&card, det) && card.in.width > 0;
+        snprintf(value, sizeof value, "%d", known ? card.in.width > card.in.height ? card.in.width : card.in.height : 0);
+        snprintf(from, sizeof from, "card of %.120s", det);
+        line(opaque, name, known ? value : "of the file", "", known ? from : "read when the model is opened");
+    } else {
+        if (p->v[NPI_KEY_ADAPT].start != 0) npi_preset_bounds_text(p, NPI_KEY_DETECTOR_SIZE, bounds);
+        line(opaque, name, value, bounds, from);
+    }
+}
+
+static void explain_runtimes(const struct np_settings *s, line_fn line, void *opaque) {
+    char value[1024];
+    snprintf(value, sizeof value, "%d", s->backend_timeout_ms > 0 ? s->backend_timeout_ms : 0);
+    line(opaque, "backend_timeout", s->backend_timeout_ms ? value : "auto", "",
+         s->backend_timeout_ms ? "asked for" : "other runtimes: from the first run's time, at least 2000 ms");
+    snprintf(value, sizeof value, "%zu", s->isolate_memory_mb > 0 ? (size_t)s->isolate_memory_mb : npi_isolate_memory() >> 20);
+    line(opaque, "isolate_memory", value, "", s->isolate_memory_mb > 0 ? "asked for" : "three quarters of what there is");
+    const int there = s->worker || npi_isolate_worker(value, sizeof value, NULL) >= 0;
+    line(opaque, "worker", s->worker ? s->worker : there ? value : "none", "", s->worker ? "asked for" : there ? "of this installation" : "not in this installation: isolate needs it");
 }
 
 int np_settings_explain(const struct np_settings *s, line_fn line, void *opaque, struct np_error *err) {
@@ -71,12 +114,14 @@ int np_settings_explain(const struct np_settings *s, line_fn line, void *opaque,
         npi_preset_value_text(&p, k, value);
         npi_preset_bounds_text(&p, k, bounds);
         npi_preset_from_text(&p, k, from);
-        if (k == NPI_KEY_ADAPT && s->mode != NP_MODE_LIVE) line(opaque, npi_preset_key_name(k), "off", "", "files are never thinned out");
+        if (k == NPI_KEY_DETECTOR_SIZE) explain_detector_size(s, &p, line, opaque);
+        else if (k == NPI_KEY_ADAPT && s->mode != NP_MODE_LIVE) line(opaque, npi_preset_key_name(k), "off", "", "files are never thinned out");
         else line(opaque, npi_preset_key_name(k), value, p.v[NPI_KEY_ADAPT].start != 0 ? bounds : "", from);
     }
     unsigned cpu;
     if (r < 0) return r;
     explain_nets(s, line, opaque);
+    explain_runtimes(s, line, opaque);
     line(opaque, "device", s->device ? s->device : "cpu", "", s->device ? "asked for" : "default");
     if (npi_cpu_limit(s->isa, npi_cpu_flags(), &cpu) >= 0) line(opaque, "isa", npi_cpu_level_name(cpu), "", s->isa ? "asked for" : "the best of this machine");
     line(opaque, "cache_dir", s->cache_dir ? s->cache_dir : "none", "", s->cache_dir ? "default" : "there is no home folder");

@@ -361,10 +361,12 @@ static size_t usable_memory(void) {
     return n;
 }
 
+size_t npi_isolate_memory(void) { return usable_memory() / 4 * 3; }
+
 int npi_isolate(const struct np_backend **out, const char *path, const struct np_backend *inner, const struct npi_isolate_params *p,
                 struct np_error *err) {
     char worker[1024];
-    const size_t limit = p->memory_limit ? p->memory_limit : usable_memory() / 4 * 3;
+    const size_t limit = p->memory_limit ? p->memory_limit : npi_isolate_memory();
     int r = 0;
     if (!p->worker) r = npi_isolate_worker(worker, sizeof worker, err);
     else if ((size_t)snprintf(worker, sizeof worker, "%s", p->worker) >= sizeof worker || access(worker, X_OK) != 0)

@@ -24,6 +24,8 @@ struct npi_isolate_params {
 int npi_isolate(const struct np_backend **out, const char *path, const struct np_backend *inner, const struct npi_isolate_params *p, struct np_error *err);
 /* Where nextpose-worker lies: libexec/nextpose of the installation, or beside the library (a build folder). NP_ENOENT with what was tried. */
 int npi_isolate_worker(char *out, size_t size, struct np_error *err);
+/* memory_limit where it is 0: three quarters of the machine's or the container's memory, whichever is less. */
+size_t npi_isolate_memory(void);
 
 /* --- process.c: a worker process --- */
 struct npi_process;

@@ -21,7 +21,7 @@ void npi_free(void *p);
 /* Bytes given out by npi_alloc so far (calls, not live): the zero-allocation test reads it. */
 size_t npi_alloc_calls(void);
 
-/* Bump arena: many small blocks, freed together. Not thread-safe. */
+/* Bump arena: many small blocks, freed together. total_bytes: given out. Not thread-safe. */
 struct npi_arena { struct npi_arena_block *head; size_t total_bytes, limit_bytes; };
 /* limit_bytes 0: none. A hostile model cannot make the importer take more than the limit. */
 void npi_arena_init(struct npi_arena *a, size_t limit_bytes);

@@ -28,6 +28,15 @@ equal "$(cut -d= -f1 "$T/stdout" | tr -d ' ' | grep -v '^;' | tr _ - | sort | un
 for k in detector model bbox-thr nms-thr kpt-thr device isa cache-dir reconnect detection-timeout pose-timeout max-delay target-fps threads smooth; do
     origin $k | grep -qE "^[^( ]+ +[a-zA-Z]" || fail "$k is not resolved: $(origin $k)"
 done
+for k in backend-timeout isolate-memory worker models-dir plugins ort-lib; do # nobody sets these, and yet something holds
+    origin $k | grep -q "^(unset)" && fail "$k is not told"
+done
+expect 0 "" "$NP" run --print-config --detector yolox_nano --yolo-size 333 --model none
+equal "$(origin yolo-size)" "320 command line (--yolo-size; 333 was asked for; sides of nets are multiples of 32)" "the size that it runs at"
+equal "$(origin kpt-thr)" "none no net finds joints" "a detector without joints"
+expect 0 "" "$NP" run --print-config --detector yolox_nano --backend-timeout 700
+equal "$(origin yolo-size)" "416 card of yolox_nano" "a detector that was named keeps its size"
+equal "$(origin backend-timeout)" "700 command line (--backend-timeout)" "as asked"
 NEXTPOSE_THREADS=99 expect 2 "NEXTPOSE_THREADS: 99 is outside" "$NP" run -i x
 NEXTPOSE_CONFIG="$T/c.ini" expect 0 "" "$NP" run --print-config
 equal "$(origin yolo-size)" "320 config file ('yolo_size' in $T/c.ini)" "the file named by the environment"

@@ -28,6 +28,20 @@ int npi_file_map(struct npi_file *out, const char *path, struct np_error *err) {
     return 0;
 }
 
+void *npi_pages_alloc(size_t bytes) {
+    void *const p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+void npi_pages_free(void *p, size_t bytes) { munmap(p, bytes); }
+
+void npi_pages_ready(void *p, size_t bytes) {
+#ifdef MADV_POPULATE_WRITE
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = ((uintptr_t)p + page - 1) / page * page, to = ((uintptr_t)p + bytes) / page * page;
+    if (to > from) madvise((void *)from, to - from, MADV_POPULATE_WRITE); /* an older system declines: the pages come one by one then */
+#endif
+}
+
 void npi_pages_drop(const void *p, size_t bytes) {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = ((uintptr_t)p + page - 1) / page * page, to = ((uintptr_t)p + bytes) / page * page;
     if (to > from) madvise((void *)from, to - from, MADV_DONTNEED);
