@@ -75,6 +75,10 @@ static void put_info(struct npi_http *h, struct npi_outfile *o) {
         if (i) npi_out_str(o, ",");
         npi_out_json_str(o, np_preset_name(i));
     }
+    if (a->preset_file) {
+        npi_out_str(o, ",");
+        npi_out_json_str(o, a->preset_file);
+    }
     npi_out_str(o, "],\"keypoint_names\":[");
     for (int i = 0; a->set && i < a->set->n; i++) {
         if (i) npi_out_str(o, ",");

@@ -29,6 +29,11 @@ struct npi_hub {
     struct npi_stats_extra extra;
 };
 
+static const char *first_preset(const struct npi_hub_params *p) {
+    const char *const name = p->preset_file ? p->preset_file : np_preset_name(p->preset);
+    return name ? name : "";
+}
+
 int npi_hub_open(struct npi_hub **out, const struct npi_hub_params *p, struct np_error *err) {
     struct npi_hub *const h = calloc(1, sizeof *h);
     if (!h) return npi_io_fail(err, NP_ENOMEM, "out of memory");
@@ -40,8 +45,7 @@ int npi_hub_open(struct npi_hub **out, const struct npi_hub_params *p, struct np
     pthread_cond_init(&h->changed, &a);
     pthread_condattr_destroy(&a);
     h->extra = (struct npi_stats_extra){ .input = p->input, .detector = p->detector, .model = p->model };
-    const char *const preset = np_preset_name(p->preset);
-    snprintf(h->extra.preset, sizeof h->extra.preset, "%s", preset ? preset : "");
+    snprintf(h->extra.preset, sizeof h->extra.preset, "%s", first_preset(p));
     *out = h;
     return 0;
 }
@@ -179,7 +183,8 @@ void npi_hub_stats(struct npi_hub *h, struct np_stats *s, struct npi_stats_extra
 int npi_hub_adjust(struct npi_hub *h, const char *name, const char *value, struct np_error *err) {
     const int r = h->p.adjust(h->p.opaque, name, value, err);
     if (r == 0 && !strcmp(name, "preset")) {
-        const char *const preset = np_preset_name(np_preset_from_name(value)); /* an alias becomes our own name */
+        const char *const builtin = np_preset_name(np_preset_from_name(value)); /* an alias becomes our own name */
+        const char *const preset = strcmp(value, "auto") ? builtin : first_preset(&h->p);
         pthread_mutex_lock(&h->lock);
         snprintf(h->extra.preset, sizeof h->extra.preset, "%s", preset ? preset : value);
         pthread_mutex_unlock(&h->lock);

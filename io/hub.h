@@ -29,7 +29,8 @@ struct npi_shot {
 
 struct npi_hub_params {
     const char *input, *detector, *model; /* borrowed */
-    int preset;                           /* enum np_preset */
+    int preset;                           /* enum np_preset, that the run begins with … */
+    const char *preset_file;              /* … or the file of one of the user's own, borrowed; NULL: none */
     float kpt_thr;
     const struct np_keypoint_set *set;
     /* Where numbers come from and changes go to; as the functions of nextpose/stats.h, with `opaque` for the context. */

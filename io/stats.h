@@ -8,7 +8,7 @@
 /* What the library cannot know: the names of the run, and what happened on our side of its face. Strings are borrowed; NULL: unknown. */
 struct npi_stats_extra {
     const char *input, *detector, *model;
-    char preset[32];          /* in force: it can be changed while running */
+    char preset[256];         /* in force: it can be changed while running. A file's path for an own one */
     int64_t n_reconnects;     /* times that a lost source came back */
     int source_lost;          /* 1: gone at the moment */
     int64_t n_out_dropped;    /* results and pictures that a slow output made us leave out, live mode */

@@ -166,9 +166,9 @@ static void change(struct npi_window *w, const char *name, const char *value) {
 }
 
 static void next_preset(struct npi_window *w) {
-    const int now = np_preset_from_name(w->extra.preset);
-    const char *const next = np_preset_name(now + 1);
-    change(w, "preset", next ? next : np_preset_name(0));
+    const int now = np_preset_from_name(w->extra.preset); /* -1: the user's own file, which comes last */
+    const char *const next = np_preset_name(now + 1), *const own = npi_hub_about(w->hub)->preset_file;
+    change(w, "preset", next ? next : own ? own : np_preset_name(0));
 }
 
 static void more_people(struct npi_window *w, int by) {

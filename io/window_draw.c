@@ -203,7 +203,8 @@ void npi_sdl_panel(SDL_Renderer *r, int x, int y, int scale, const struct np_sta
     row(&p, "skipped late failed", text, white);
     snprintf(text, sizeof text, "%.15s  %.15s", s->backend_detector, s->backend_pose);
     row(&p, "runs on", text, white);
-    snprintf(text, sizeof text, "%s  at most %d", extra->preset, s->knobs.max_persons);
+    const char *const name = strrchr(extra->preset, '/'); /* a file's */
+    snprintf(text, sizeof text, "%.40s  at most %d", name ? name + 1 : extra->preset, s->knobs.max_persons);
     row(&p, "preset, people", text, white);
     snprintf(text, sizeof text, "%d  %d", s->knobs.detection_freq, s->knobs.frame_skip);
     row(&p, "detector, pose every", text, white);

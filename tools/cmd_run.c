@@ -325,7 +325,7 @@ static int open_views(struct run *run, struct np_error *err) {
     const struct opts *const o = &run->o;
     const struct views_params p = {
         .hub = { .input = opt_str(o, "input"), .detector = run->info.detector_id, .model = run->info.model_id,
-                 .preset = run->preset, .kpt_thr = run->info.kpt_thr, .set = run->info.set,
+                 .preset = run->preset, .preset_file = run->preset < 0 ? opt_str(o, "preset") : NULL, .kpt_thr = run->info.kpt_thr, .set = run->info.set,
                  .stats = run_numbers, .adjust = run_adjust, .extra = run_extra, .opaque = run },
         .monitor = { .json_path = opt_str(o, "stats-json"), .line = opt_bool(o, "stats"), .tty = isatty(STDERR_FILENO) },
         .view = run->view, .draw_boxes = opt_bool(o, "draw-boxes"), .draw_ids = opt_bool(o, "draw-ids"), .closed = window_closed, .web_bind = opt_str(o, "web-bind"), .web_token = opt_str(o, "web-token"), .web_port = opt_int(o, "web-port"),

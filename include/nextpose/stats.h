@@ -83,7 +83,8 @@ NP_API void np_context_report(struct np_context *c, int stage, double ms, double
 /* Frames that the caller's reader had to pass over (n > 0 since the last call): counted as dropped. Any thread. */
 NP_API void np_context_dropped(struct np_context *c, int64_t n);
 /* Changes while running, by the names of the command's flags: "preset", "max-persons", "frame-skip", "detection-freq",
- * "batch-size", "threads", "smooth", "target-fps", "max-delay", "adapt"; value as text ("auto" gives it back to the preset and its controller).
+ * "batch-size", "threads", "smooth", "target-fps", "max-delay", "adapt"; value as text ("auto" gives it back to the preset and its controller; of
+ * "preset": the one that the run began with. Of files only that one's path is taken).
  * Takes effect with the next frame. 0: done; what of it only a new context could do (more threads than this one was opened with, for instance) is
  * then named in err->message, which is empty otherwise. NP_EINVAL with a line for what cannot be changed or is out of range. Any thread. */
 NP_API int np_context_adjust(struct np_context *c, const char *name, const char *value, struct np_error *err);

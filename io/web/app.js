@@ -247,7 +247,8 @@ function showSettings(s) {
   if (box.children.length !== info.presets.length) {
     box.replaceChildren(...info.presets.map((name) => {
       const b = document.createElement("button");
-      b.textContent = name.replace(/_/g, " ");
+      b.textContent = name.includes("/") ? name.slice(name.lastIndexOf("/") + 1) : name.replace(/_/g, " ");
+      b.title = name;
       b.dataset.preset = name;
       b.addEventListener("click", () => adjust("preset", name));
       return b;

@@ -20,7 +20,7 @@ static const int sides[] = { 256, 320, 416, 512, 640 };
 /* --- settings of our own --- */
 
 static const size_t strings[] = { offsetof(struct np_settings, detector), offsetof(struct np_settings, model), offsetof(struct np_settings, models_dir),
-                                  offsetof(struct np_settings, isa), offsetof(struct np_settings, smooth), offsetof(struct np_settings, preset_file),
+                                  offsetof(struct np_settings, isa), offsetof(struct np_settings, smooth),
                                   offsetof(struct np_settings, backend), offsetof(struct np_settings, precision), offsetof(struct np_settings, device),
                                   offsetof(struct np_settings, backend_options), offsetof(struct np_settings, cache_dir), offsetof(struct np_settings, worker) };
 
@@ -30,16 +30,19 @@ static void free_strings(struct np_settings *s) {
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) npi_free((void *)(uintptr_t)*string_at(s, i));
 }
 
+/* *at becomes a copy of its own; NULL stays NULL. */
+static int own(const char **at) {
+    const size_t n = *at ? strlen(*at) + 1 : 0;
+    char *const copy = n ? npi_alloc(n) : NULL;
+    if (copy) memcpy(copy, *at, n);
+    *at = copy;
+    return n && !copy ? NP_ENOMEM : 0;
+}
+
 static int copy_strings(struct np_settings *s) {
     int r = 0;
-    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) {
-        const char **const at = string_at(s, i);
-        const size_t n = *at ? strlen(*at) + 1 : 0;
-        char *const copy = n ? npi_alloc(n) : NULL;
-        if (copy) memcpy(copy, *at, n);
-        if (n && !copy) r = NP_ENOMEM;
-        *at = copy;
-    }
+    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
+        if (own(string_at(s, i)) < 0) r = NP_ENOMEM; /* the others are copied all the same: all are freed */
     return r;
 }
 
@@ -48,7 +51,11 @@ int npi_tuner_open(struct npi_tuner *t, const struct np_settings *s, struct np_e
     t->s = *s;
     if (s->runtime_search) t->search = *s->runtime_search;
     t->s.runtime_search = s->runtime_search ? &t->search : NULL;
-    if (copy_strings(&t->s) < 0) return npi_fail(err, NP_ENOMEM, "out of memory");
+    t->first_preset = s->preset;
+    t->first_preset_file = s->preset_file;
+    const int r = own(&t->first_preset_file);
+    t->s.preset_file = t->first_preset_file;
+    if (copy_strings(&t->s) < 0 || r < 0) return npi_fail(err, NP_ENOMEM, "out of memory");
     /* GPUs are looked for when a net turns out to run on one (npi_tuner_nets): asking the driver takes its time. */
     npi_hardware_probe(&t->hw, &(struct npi_hardware_probe){ .root = "", .skip_gpus = 1 });
     return npi_preset_resolve(&t->preset, &t->s, &t->hw, err);
@@ -56,6 +63,7 @@ int npi_tuner_open(struct npi_tuner *t, const struct np_settings *s, struct np_e
 
 void npi_tuner_close(struct npi_tuner *t) {
     free_strings(&t->s);
+    npi_free((void *)(uintptr_t)t->first_preset_file);
     pthread_mutex_destroy(&t->lock);
 }
 
@@ -236,10 +244,11 @@ static int change(struct npi_tuner *t, struct np_settings *s, const char *name, 
     if (!strcmp(name, "max-delay")) return real(v, 60000, &s->max_delay_ms);
     snprintf(range, 64, "auto, on or off");
     if (!strcmp(name, "adapt")) return on_off(v, &s->adapt);
-    snprintf(range, 64, "balanced, high_performance, efficiency or quality");
-    if (!strcmp(name, "preset")) {
-        s->preset_file = NULL; /* the old one's string stays with t->s until it is closed */
-        return (s->preset = np_preset_from_name(v)) < 0 ? -1 : 0;
+    snprintf(range, 64, "auto, balanced, high_performance, efficiency or quality");
+    if (!strcmp(name, "preset")) { /* of files only the one that the run began with: who watches may not name others */
+        const int back = !strcmp(v, "auto") || (t->first_preset_file && !strcmp(v, t->first_preset_file));
+        s->preset_file = back ? t->first_preset_file : NULL;
+        return (s->preset = back ? t->first_preset : np_preset_from_name(v)) < 0 ? -1 : 0;
     }
     if (!strcmp(name, "smooth")) {
         struct npi_smooth_spec spec;
@@ -265,7 +274,6 @@ static int take(struct np_settings *to, const struct np_settings *from) {
         npi_free((void *)(uintptr_t)to->smooth);
         to->smooth = smooth;
     }
-    if (!from->preset_file) npi_free((void *)(uintptr_t)to->preset_file);
     to->preset_file = from->preset_file;
     to->threads = from->threads;
     to->preset = from->preset;

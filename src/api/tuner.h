@@ -11,7 +11,8 @@
 struct npi_tuner {
     pthread_mutex_t lock;
     struct npi_strike strike;        /* strict: what failed in mid run */
-    struct np_settings s;            /* strings are ours */
+    struct np_settings s;            /* strings are ours; preset_file: first_preset_file or NULL */
+    const char *first_preset_file; int first_preset; /* what the run began with */
     struct np_runtime_search search; /* s.runtime_search points here */
     struct np_hardware hw;
     struct npi_preset preset;        /* resolved */

@@ -379,6 +379,37 @@ static void adjust(void) {
     np_close(&c);
 }
 
+/* A preset of the user's own is a file: left and taken again while running, under its name or as `auto`; no other file is read for who watches. */
+static void own_preset(void) {
+    struct np_settings s;
+    struct np_error e;
+    struct np_stats st;
+    char path[] = "/tmp/npXXXXXX", other[64];
+    const int fd = mkstemp(path);
+    static const char text[] = "base = balanced\n[live]\nframe_skip = 4\n";
+    CHECK(fd >= 0 && write(fd, text, sizeof text - 1) == (ssize_t)sizeof text - 1, "cannot write %s", path);
+    settings(&s, NP_MODE_LIVE, 1);
+    s.preset_file = path;
+    s.frame_skip = 0;
+    s.adapt = 0;
+    struct np_context *c = open_with(&s);
+    snprintf(other, sizeof other, "%s.other", path);
+    for (int k = 0; c && k < 2; k++) {
+        np_context_stats(c, &st);
+        CHECK(st.knobs.frame_skip == 4, "own preset, round %d: skip %d", k, st.knobs.frame_skip);
+        CHECK(np_context_adjust(c, "preset", other, &e) == NP_EINVAL, "a file that the run did not begin with");
+        CHECK(np_context_adjust(c, "preset", "quality", &e) == 0, "%s", e.message);
+        np_context_stats(c, &st);
+        CHECK(st.knobs.frame_skip != 4, "preset quality: skip 4");
+        CHECK(np_context_adjust(c, "preset", k ? "auto" : path, &e) == 0, "%s", e.message);
+    }
+    if (c) np_context_stats(c, &st);
+    CHECK(!c || st.knobs.frame_skip == 4, "back by auto: skip %d", st.knobs.frame_skip);
+    close(fd);
+    unlink(path);
+    np_close(&c);
+}
+
 /* An open context that nobody feeds costs nothing. CPU time, not the clock on the wall. */
 static void idle_is_free(void) {
     struct np_context *c = open_live(4, 1, 0, 0);
@@ -406,6 +437,7 @@ int main(int argc, char **argv) {
     detector_behind(0);
     detector_behind(1);
     adjust();
+    own_preset();
     idle_is_free();
     close_clip();
     printf(failures ? "%d checks failed\n" : "live: ok\n", failures);

@@ -83,8 +83,11 @@ def check_demo(demo_exe, folder):
 def check_run(nextpose, shared, clip, people, folder, env):
     out = os.path.join(folder, "o.jsonl")
     err = open(os.path.join(folder, "stderr"), "w+")
+    own = os.path.join(folder, "gym.preset")
+    with open(own, "w") as f:
+        f.write("base = balanced\n[live]\nmax_persons = 7\n")
     p = subprocess.Popen([nextpose, "run", "--models-dir", os.path.join(shared, "models"), "-i", os.path.join(shared, "clips", clip), "--live", "--view", "web",
-                          "--web-port", "0", "--save-json", out], stdout=subprocess.DEVNULL, stderr=err, env=env)
+                          "--web-port", "0", "--preset", own, "--save-json", out], stdout=subprocess.DEVNULL, stderr=err, env=env)
     b = browser.Browser()
     try:
         url = ""
@@ -104,6 +107,8 @@ def check_run(nextpose, shared, clip, people, folder, env):
         # Settings of the run itself, and numbers that come from it.
         b.eval("adjust('preset', 'quality')")
         b.until("nextpose.stats && nextpose.stats.preset === 'quality' && nextpose.stats.knobs.pose_passes === 2")
+        b.eval("document.querySelector('[data-preset$=\"gym.preset\"]').click()")  # back to one's own
+        b.until(f"nextpose.stats.preset === '{own}' && nextpose.stats.knobs.pose_passes === 1")
         b.eval("adjust('max-persons', '2')")
         b.until("nextpose.stats.knobs.max_persons === 2")
         b.until("nextpose.stats.fps.processed > 0 && nextpose.stats.stages.pose.runs > 0 && nextpose.stats.memory.resident_mb > 10")

@@ -143,6 +143,19 @@ static void test_adjust(void **state) {
     assert_int_equal(x.n_viewers, 1);
     assert_int_equal(s.n_inferences, 604);
     npi_hub_close(&h);
+    struct npi_hub_params own = params; /* a file of the user's: one can go back to it */
+    own.preset = -1;
+    own.preset_file = "/home/me/gym.preset";
+    assert_int_equal(npi_hub_open(&h, &own, NULL), 0);
+    static const char *const steps[][2] = { { "quality", "quality" }, { "auto", "/home/me/gym.preset" }, { "balanced", "balanced" }, { "/home/me/gym.preset", "/home/me/gym.preset" } };
+    npi_hub_stats(h, &s, &x);
+    assert_string_equal(x.preset, "/home/me/gym.preset");
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        assert_int_equal(npi_hub_adjust(h, "preset", steps[i][0], &e), 0);
+        npi_hub_stats(h, &s, &x);
+        assert_string_equal(x.preset, steps[i][1]);
+    }
+    npi_hub_close(&h);
 }
 
 struct watcher { struct npi_hub *h; int n, wrong; };
