@@ -66,6 +66,7 @@ long tool_peak_memory_kb(void);
 extern const struct opt_def cmd_run_opts[];
 /* What options of `run` say, for the library. The strings live as long as the options. */
 int run_settings(struct np_settings *s, const struct opts *o, int mode, struct np_error *err);
+int run_print_config(struct opts *o); /* exit code */
 int cmd_run(int argc, char **argv);
 int cmd_models(int argc, char **argv);
 int cmd_bench(int argc, char **argv);

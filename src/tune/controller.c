@@ -17,7 +17,7 @@
  *
  * One move is neither: when a run begins late, nothing was given up yet, the start is the preset's guess at an unknown machine. The first look puts
  * all settings where they belong, some of them up, once, within FIRST_LOOK_S, and says that it does. */
-#include "tune/controller.h"
+#include "tune/measure.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -44,57 +44,7 @@
 #define HELPS_COMFORT 0.96
 #define HELPS 0.985        /* a step is worth it when it takes off 1.5 % */
 
-/* --- small statistics --- */
-
-static void push(struct npi_ring *r, double v) {
-    r->v[r->at] = v;
-    r->at = (r->at + 1) % NPI_TUNE_RING;
-    if (r->n < NPI_TUNE_RING) r->n++;
-}
-
-static double median(const struct npi_ring *r) {
-    double s[NPI_TUNE_RING];
-    for (int i = 0; i < r->n; i++) {
-        int k = i;
-        for (; k > 0 && s[k - 1] > r->v[i]; k--) s[k] = s[k - 1];
-        s[k] = r->v[i];
-    }
-    return !r->n ? 0 : r->n % 2 ? s[r->n / 2] : (s[r->n / 2 - 1] + s[r->n / 2]) / 2;
-}
-
-/* For what must not be exceeded: the median, or worse (sign 1: more is worse, -1: less is) when two ticks in a row say so. One tick is not believed.
- * */
-static double cautious(const struct npi_ring *r, double sign) {
-    const double m = median(r);
-    if (r->n < 2) return m;
-    const double a = r->v[(r->at + NPI_TUNE_RING - 1) % NPI_TUNE_RING], b = r->v[(r->at + NPI_TUNE_RING - 2) % NPI_TUNE_RING];
-    const double both = sign * a < sign * b ? a : b;
-    return sign * both > sign * m ? both : m;
-}
-
-static double most(const struct npi_ring *r) {
-    double v = 0;
-    for (int i = 0; i < r->n; i++) v = r->v[i] > v ? r->v[i] : v;
-    return v;
-}
-
-static double mean(const struct npi_ring *r) {
-    double v = 0;
-    for (int i = 0; i < r->n; i++) v += r->v[i];
-    return r->n ? v / r->n : 0;
-}
-
-static double least_of_last(const struct npi_ring *r, int n) {
-    double v = r->v[(r->at + NPI_TUNE_RING - 1) % NPI_TUNE_RING];
-    for (int i = 2; i <= n && i <= r->n; i++) {
-        const double w = r->v[(r->at + NPI_TUNE_RING - i) % NPI_TUNE_RING];
-        v = w < v ? w : v;
-    }
-    return v;
-}
-
 static int clamp(int v, struct npi_range r) { return v < r.lo ? r.lo : v > r.hi ? r.hi : v; }
-static double since_s(int64_t now, int64_t then) { return then < 0 ? 1e9 : (double)(now - then) / 1e9; }
 
 /* --- parameters --- */
 
@@ -161,8 +111,8 @@ void npi_controller_init(struct npi_controller *c, const struct npi_controller_p
     c->k.pose_budget = 0;
     into_bounds(c, &c->k);
     c->cost.parallel = 1;
-    if (p->detect_ms > 0) push(&c->detect, p->detect_ms);
-    if (p->crop_ms > 0) push(&c->crop, p->crop_ms);
+    if (p->detect_ms > 0) npi_ring_push(&c->detect, p->detect_ms);
+    if (p->crop_ms > 0) npi_ring_push(&c->crop, p->crop_ms);
 }
 
 void npi_controller_rebound(struct npi_controller *c, const struct npi_controller_params *p) {
@@ -171,91 +121,6 @@ void npi_controller_rebound(struct npi_controller *c, const struct npi_controlle
     c->share = 1;
     c->late_since_ns = c->room_since_ns = c->tight_since_ns = c->moved_ns = c->taken_ns = c->first_ns = -1;
     c->room_wait_s = ROOM_WAIT_S;
-}
-
-/* --- measuring --- */
-
-static double stage(const struct npi_load *a, const struct npi_load *b, int s) { return b->stage_ms[s] - a->stage_ms[s]; }
-
-static void push_run(struct npi_ring *r, const struct npi_load *a, const struct npi_load *b, int s, double factor) {
-    const int64_t runs = b->stage_runs[s] - a->stage_runs[s];
-    if (runs > 0) push(r, stage(a, b, s) / (double)runs * factor);
-}
-
-/* Rates over about a second, and never over a move: what came before it says nothing about now. */
-static void measure_rate(struct npi_controller *c, int64_t now, const struct npi_load *l) {
-    c->mark[c->at_mark] = (struct npi_mark){ now, l->n_offered, l->n_processed };
-    c->at_mark = (c->at_mark + 1) % NPI_TUNE_MARKS;
-    if (c->n_marks < NPI_TUNE_MARKS) c->n_marks++;
-    c->fps_window_s = 0;
-    for (int i = 2; i <= c->n_marks; i++) {
-        const struct npi_mark *const m = &c->mark[(c->at_mark - i + 2 * NPI_TUNE_MARKS) % NPI_TUNE_MARKS];
-        const double s = since_s(now, m->ns);
-        if (c->moved_ns >= 0 && m->ns < c->moved_ns) break;
-        c->fps_window_s = s;
-        c->fps = (double)(l->n_processed - m->n_processed) / s;
-        if (s >= 1) break;
-    }
-    for (int i = 2; i <= c->n_marks; i++) { /* the source does not care about moves */
-        const struct npi_mark *const m = &c->mark[(c->at_mark - i + 2 * NPI_TUNE_MARKS) % NPI_TUNE_MARKS];
-        const double s = since_s(now, m->ns);
-        c->cost.source_fps = (double)(l->n_offered - m->n_offered) / s;
-        if (s >= 1) break;
-    }
-}
-
-/* A person alone and several at once are worked on differently, so one says little about the other. What was not measured lately is brought up to
- * date by the detector, whose costs are always at hand; what never was is guessed from the other. */
-static void set_pose_cost(struct npi_controller *c, double crop, double single) {
-    const double threads = c->p.threads > 1 ? c->p.threads : 1, detect = median(&c->detect);
-    const double aged = c->crop_detect_ms > 0 && detect > 0 && c->single.n ? detect / c->crop_detect_ms : 1;
-    c->cost.single_ms = c->single.n ? single : 0;
-    c->cost.crop_ms = c->crop.n ? crop * (aged < .5 ? .5 : aged > 2 ? 2 : aged) : 1.3 * single;
-    c->cost.parallel = c->parallel.n ? median(&c->parallel) : c->crop.n ? 1 : .8 * threads > 1 ? .8 * threads : 1;
-}
-
-static void measure(struct npi_controller *c, int64_t now, const struct npi_load *l) {
-    const struct npi_load *const a = &c->last;
-    const int size = l->told_in_use ? l->detector_size : c->k.detector_size, v = l->told_in_use ? l->variant : c->k.variant;
-    const double side = size > 0 ? (double)NPI_TUNE_REF_SIZE / size : 0;
-    /* Frames that were inside at a move belong to the old size or net; the first tick after it is passed over. */
-    if (c->fresh_detect) push_run(&c->detect, a, l, NP_STAGE_DETECT, side * side);
-    c->fresh_detect = 1;
-    const int64_t crops = l->n_inferences - a->n_inferences, frames = l->n_processed - a->n_processed;
-    const double variant = v > 0 && v < NPI_TUNE_MAX_VARIANTS && c->p.variant_cost[v] > 0 ? c->p.variant_cost[v] : 1;
-    const double poses = stage(a, l, NP_STAGE_POSE) + stage(a, l, NP_STAGE_CROP), several =
-        (double)crops * c->k.frame_skip / (frames > 0 ? (double)frames : 1);
-    if (crops > 0 && c->fresh_crop) {
-        if (several < 1.5 && c->p.threads > 1) push(&c->single, poses / (double)crops / variant);
-        else {
-            push(&c->crop, poses / (double)crops / variant);
-            c->crop_detect_ms = c->detect.n >= 3 ? median(&c->detect) : 0; /* one look at the detector says too little to compare with */
-        }
-    }
-    c->fresh_crop = 1;
-    push_run(&c->read, a, l, NP_STAGE_READ, 1);
-    push_run(&c->draw, a, l, NP_STAGE_DRAW, 1);
-    push_run(&c->emit, a, l, NP_STAGE_EMIT, 1);
-    if (frames > 0) {
-        push(&c->frame, (stage(a, l, NP_STAGE_TRACK) + stage(a, l, NP_STAGE_SMOOTH)) / (double)frames);
-        push(&c->persons, (double)(l->n_persons - a->n_persons) / (double)frames);
-        push(&c->delay, l->delay_max_ms);
-        const double freq = c->k.detection_freq, runs = (double)(l->stage_runs[NP_STAGE_DETECT] - a->stage_runs[NP_STAGE_DETECT]) / (double)frames;
-        if (freq > 1 && c->moved_ns < c->last_ns) push(&c->unplanned, (runs - 1 / freq) / (1 - 1 / freq));
-    }
-    const double rest = stage(a, l, NP_STAGE_DETECT) + stage(a, l, NP_STAGE_TRACK) + stage(a, l, NP_STAGE_SMOOTH), busy = l->busy_ms - a->busy_ms;
-    const double top = c->p.threads > 1 ? c->p.threads : 1, wall = busy - rest > poses / top ? busy - rest : poses / top;
-    if (busy >= 1 && crops > 0 && (several >= 1.5 || top == 1)) push(&c->parallel, poses / wall < .2 ? .2 : poses / wall);
-    c->cost.detect_ms = median(&c->detect);
-    set_pose_cost(c, median(&c->crop), median(&c->single));
-    c->cost.frame_ms = median(&c->frame);
-    c->cost.read_ms = median(&c->read);
-    c->cost.draw_ms = median(&c->draw);
-    c->cost.emit_ms = median(&c->emit);
-    c->cost.persons = most(&c->persons);
-    const double u = mean(&c->unplanned);
-    c->cost.unplanned = u < .1 ? 0 : u > 1 ? 1 : u;
-    measure_rate(c, now, l);
 }
 
 /* --- choosing --- */
@@ -433,7 +298,7 @@ static void move(struct npi_controller *c, int64_t now, const struct plan *to, i
     say_change(reason, &n, "people", from.k.max_persons, to->k.max_persons);
     if (taking) c->taken_ns = now;
     else {
-        if (since_s(now, c->taken_ns) < IN_VAIN_S && c->room_wait_s < ROOM_WAIT_MAX_S) c->room_wait_s *= 2;
+        if (npi_since_s(now, c->taken_ns) < IN_VAIN_S && c->room_wait_s < ROOM_WAIT_MAX_S) c->room_wait_s *= 2;
         c->given_ns = now;
     }
     c->fresh_detect = from.k.detector_size == to->k.detector_size;
@@ -459,10 +324,10 @@ static int budget(struct npi_controller *c, int64_t now, char reason[160]) {
         const double work = allowed - interval > interval ? allowed - interval : interval < allowed ? interval : allowed;
         struct np_knobs k = c->k;
         struct npi_cost worse = *m;
-        if (c->crop.n) worse.crop_ms *= cautious(&c->crop, 1) / median(&c->crop);
-        if (c->single.n) worse.single_ms = cautious(&c->single, 1);
-        worse.detect_ms = cautious(&c->detect, 1);
-        if (c->parallel.n) worse.parallel = cautious(&c->parallel, -1);
+        if (c->crop.n) worse.crop_ms *= npi_ring_cautious(&c->crop, 1) / npi_ring_median(&c->crop);
+        if (c->single.n) worse.single_ms = npi_ring_cautious(&c->single, 1);
+        worse.detect_ms = npi_ring_cautious(&c->detect, 1);
+        if (c->parallel.n) worse.parallel = npi_ring_cautious(&c->parallel, -1);
         k.pose_budget = 0;
         int fits = 1;
         for (struct npi_forecast f; fits < c->k.max_persons; fits++) {
@@ -470,8 +335,8 @@ static int budget(struct npi_controller *c, int64_t now, char reason[160]) {
             npi_cost_forecast(&worse, &k, &f);
             if (f.worst_ms > work) break;
         }
-        push(&c->cap, fits);
-        const int cap = (int)least_of_last(&c->cap, 3);
+        npi_ring_push(&c->cap, fits);
+        const int cap = (int)npi_ring_least_of_last(&c->cap, 3);
         if (cap < c->k.max_persons && (!b || cap < b)) {
             b = cap;
             cut = cap < (by_share ? by_share : people_now - .5);
@@ -481,7 +346,7 @@ static int budget(struct npi_controller *c, int64_t now, char reason[160]) {
     const int told = c->budget_cut;
     if (cut != told && c->cut_ns < 0) c->cut_ns = now;
     if (cut == told) c->cut_ns = -1;
-    if (cut != told && since_s(now, c->cut_ns) >= (cut ? 1 : 10)) {
+    if (cut != told && npi_since_s(now, c->cut_ns) >= (cut ? 1 : 10)) {
         c->budget_cut = cut;
         c->cut_ns = -1;
     }
@@ -502,13 +367,13 @@ static void batch(struct npi_controller *c, int64_t now) {
     else if (c->batch_since_ns < 0) c->batch_since_ns = now;
     /* More at once is wanted soon; less is not urgent: an empty place in a batch costs nothing. */
     const double wait = want > c->k.batch_size ? 2 * LATE_WAIT_S : 4 * ROOM_WAIT_S;
-    if (c->batch_since_ns < 0 || since_s(now, c->batch_since_ns) < wait) return;
+    if (c->batch_since_ns < 0 || npi_since_s(now, c->batch_since_ns) < wait) return;
     c->k.batch_size = want;
     c->batch_since_ns = -1;
 }
 
 static int is_late(struct npi_controller *c, const struct npi_forecast *f, char why[96]) {
-    const double want = goal_fps(c, FLOOR), delay = median(&c->delay);
+    const double want = goal_fps(c, FLOOR), delay = npi_ring_median(&c->delay);
     const int slow = c->p.target_fps > 0 && c->fps_window_s >= .8 && c->fps < .93 * want;
     const int long_ = c->p.max_delay_ms > 0 && c->delay.n >= 3 && delay > c->p.max_delay_ms;
     if (!rate_holds(c, f, FLOOR) || slow) snprintf(why, 96, "late, %.1f of %.4g frames/s:", slow ? c->fps : f->fps, want);
@@ -519,7 +384,7 @@ static int is_late(struct npi_controller *c, const struct npi_forecast *f, char 
 
 /* The forecast said yes and the clock said no: believe it less, so that choose() goes further. */
 static void learn(struct npi_controller *c, const struct npi_forecast *f) {
-    const double want = goal_fps(c, FLOOR), delay = median(&c->delay);
+    const double want = goal_fps(c, FLOOR), delay = npi_ring_median(&c->delay);
     double d = 1;
     if (rate_holds(c, f, FLOOR) && c->p.target_fps > 0 && c->fps_window_s >= .8 && c->fps < .93 * want) d = c->fps / want;
     if (delay_holds(c, f, FLOOR) && c->p.max_delay_ms > 0 && delay > c->p.max_delay_ms && c->p.max_delay_ms / delay < d) d =
@@ -535,7 +400,7 @@ int npi_controller_tick(struct npi_controller *c, int64_t now, const struct npi_
     if (!c->started || now <= c->last_ns || l->n_processed < c->last.n_processed) {
         if (!c->started || l->n_processed < c->last.n_processed) {
             c->n_marks = 0;
-            measure_rate(c, now, l);
+            npi_controller_measure_rate(c, now, l);
             c->last = *l;
             c->last_ns = now;
         }
@@ -543,13 +408,13 @@ int npi_controller_tick(struct npi_controller *c, int64_t now, const struct npi_
         *knobs = c->k;
         return 0;
     }
-    const double dt = since_s(now, c->last_ns);
+    const double dt = npi_since_s(now, c->last_ns);
     if (c->first_ns < 0) c->first_ns = now;
-    measure(c, now, l);
+    npi_controller_measure(c, now, l);
     c->last = *l;
     c->last_ns = now;
     c->derate += (1 - c->derate) * (dt < 30 ? dt / 30 : 1);
-    if (c->room_wait_s > ROOM_WAIT_S && since_s(now, c->given_ns) > ROOM_WAIT_MAX_S) c->room_wait_s = ROOM_WAIT_S;
+    if (c->room_wait_s > ROOM_WAIT_S && npi_since_s(now, c->given_ns) > ROOM_WAIT_MAX_S) c->room_wait_s = ROOM_WAIT_S;
 
     struct plan current = in_force(c);
     const int known = (!c->p.has_detector || c->detect.n >= 2) && c->persons.n >= 2, pose_known = !c->p.has_pose || c->crop.n + c->single.n >= 2;
@@ -558,9 +423,9 @@ int npi_controller_tick(struct npi_controller *c, int64_t now, const struct npi_
         if (!is_late(c, &f, why)) c->late_since_ns = -1;
         else if (c->late_since_ns < 0) c->late_since_ns = now;
         const double looks = c->fps > 0 ? LATE_FRAMES / c->fps : 0, late_wait = looks > LATE_WAIT_S ? looks : LATE_WAIT_S;
-        if (c->late_since_ns >= 0 && since_s(now, c->late_since_ns) >= (late_wait < 1 ? late_wait : 1) && since_s(now, c->moved_ns) >= SETTLE_S) {
+        if (c->late_since_ns >= 0 && npi_since_s(now, c->late_since_ns) >= (late_wait < 1 ? late_wait : 1) && npi_since_s(now, c->moved_ns) >= SETTLE_S) {
             learn(c, &f);
-            const int first = c->moved_ns < 0 && since_s(now, c->first_ns) < FIRST_LOOK_S;
+            const int first = c->moved_ns < 0 && npi_since_s(now, c->first_ns) < FIRST_LOOK_S;
             struct plan to = choose(c, first ? best(c) : current, LATE_MARGIN);
             const struct npi_forecast was = forecast(c, &current, LATE_SLACK), g = forecast(c, &to, LATE_SLACK);
             const int helps = (!rate_holds(c, &was, FLOOR) && g.fps > 1.02 * was.fps) ||
@@ -574,7 +439,7 @@ int npi_controller_tick(struct npi_controller *c, int64_t now, const struct npi_
         /* The floor holds, but it could be more comfortable: the detector and the drawing give way, nothing else. */
         if (told || c->late_since_ns >= 0 || holds(c, &f, COMFORT)) c->tight_since_ns = -1;
         else if (c->tight_since_ns < 0) c->tight_since_ns = now;
-        if (c->tight_since_ns >= 0 && since_s(now, c->tight_since_ns) >= COMFORT_WAIT_S && since_s(now, c->moved_ns) >= SETTLE_S) {
+        if (c->tight_since_ns >= 0 && npi_since_s(now, c->tight_since_ns) >= COMFORT_WAIT_S && npi_since_s(now, c->moved_ns) >= SETTLE_S) {
             struct plan to = choose(c, best(c), LATE_MARGIN);
             const struct npi_forecast g = forecast(c, &to, LATE_SLACK);
             const int pays = g.fps > 1.05 * f.fps || g.delay_ms < .95 * f.delay_ms;
@@ -594,8 +459,8 @@ int npi_controller_tick(struct npi_controller *c, int64_t now, const struct npi_
             const int net = to.k.variant != current.k.variant;
             double wait = c->room_wait_s + (c->taken_ns >= 0 && !better(&plenty, &current) ? NARROW_WAIT_S : 0);
             if (net && wait < NET_ROOM_S) wait = NET_ROOM_S;
-            if (c->room_since_ns >= 0 && since_s(now, c->room_since_ns) >= wait && since_s(now, c->moved_ns) >= SETTLE_S &&
-                (!net || since_s(now, c->net_ns) >= NET_DWELL_S)) {
+            if (c->room_since_ns >= 0 && npi_since_s(now, c->room_since_ns) >= wait && npi_since_s(now, c->moved_ns) >= SETTLE_S &&
+                (!net || npi_since_s(now, c->net_ns) >= NET_DWELL_S)) {
                 say(reason, "room for %.0f frames/s:", g.fps * ROOM_MARGIN);
                 move(c, now, &to, 1, reason);
                 told = 1;
