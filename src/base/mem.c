@@ -30,6 +30,7 @@ struct npi_arena_block {
 };
 #define HEAD_BYTES NPI_ALIGN /* the block header, padded so that the first allocation is aligned */
 #define CHUNK ((size_t)256 << 10)
+#define CHUNK_MIN ((size_t)16 << 10) /* many arenas hold a few names and counters, and each chunk is zeroed (918 small files under ASan: 147 -> 5.5 s) */
 /* Who has taken this much will take more: pages from the system then, which come zeroed, and many at once. Four fifths of the first load of ConvNeXtPose-S in a process
  * were page faults (Zen 3, virtual machine, MADV_POPULATE_WRITE): malloc and memset 62 ms, pages 55, pages made ready 47. Large pages (MADV_HUGEPAGE) took 29, but now and then
  * 60 to 200, when the system had to make room for them, and 6 MB more. Under a sanitizer each big block stays one of its own, so that it sees its end. */
@@ -50,7 +51,8 @@ static void block_free(struct npi_arena_block *b) {
 static struct npi_arena_block *block_new(size_t taken, size_t n) {
     const int pages = taken >= MANY || n >= MANY;
     const size_t ahead = taken / 2 < MOST_AHEAD ? taken / 2 : MOST_AHEAD;
-    const size_t bytes = pages ? npi_align_up(HEAD_BYTES + (n > ahead ? n : ahead), WHOLE) : HEAD_BYTES + (n > CHUNK / 4 ? n : CHUNK);
+    const size_t chunk = taken < CHUNK_MIN ? CHUNK_MIN : taken < CHUNK ? taken : CHUNK;
+    const size_t bytes = pages ? npi_align_up(HEAD_BYTES + (n > ahead ? n : ahead), WHOLE) : HEAD_BYTES + (n > chunk / 4 ? n : chunk);
     struct npi_arena_block *const b = pages ? npi_pages_alloc(bytes) : npi_alloc(bytes);
     if (b) {
         b->cap = bytes - HEAD_BYTES;
