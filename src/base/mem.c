@@ -53,6 +53,7 @@ static struct npi_arena_block *block_new(size_t taken, size_t n) {
     const size_t ahead = taken / 2 < MOST_AHEAD ? taken / 2 : MOST_AHEAD;
     const size_t chunk = taken < CHUNK_MIN ? CHUNK_MIN : taken < CHUNK ? taken : CHUNK;
     const size_t bytes = pages ? npi_align_up(HEAD_BYTES + (n > ahead ? n : ahead), WHOLE) : HEAD_BYTES + (n > chunk / 4 ? n : chunk);
+    if (pages) atomic_fetch_add_explicit(&alloc_calls, 1, memory_order_relaxed);
     struct npi_arena_block *const b = pages ? npi_pages_alloc(bytes) : npi_alloc(bytes);
     if (b) {
         b->cap = bytes - HEAD_BYTES;

@@ -18,7 +18,7 @@ static inline int npi_add_overflow(size_t a, size_t b, size_t *out) { return __b
 /* 64-byte aligned, zeroed, with NPI_TAIL readable bytes behind; NULL when out of memory. */
 void *npi_alloc(size_t bytes);
 void npi_free(void *p);
-/* Bytes given out by npi_alloc so far (calls, not live): the zero-allocation test reads it. */
+/* Calls of npi_alloc, and blocks of pages that arenas took, so far: the zero-allocation tests read it. */
 size_t npi_alloc_calls(void);
 
 /* Bump arena: many small blocks, freed together. total_bytes: given out. Not thread-safe. */

@@ -4,14 +4,15 @@
 #include "api/hooks.h"
 #include "fixture.h"
 
-/* --- allocations: aligned_alloc is what npi_alloc asks; the linker sends it here (--wrap) --- */
+/* --- allocations: aligned_alloc is what npi_alloc asks, npi_pages_alloc what large arenas do; the linker sends both here (--wrap) --- */
 void *__real_aligned_alloc(size_t align, size_t bytes);
 void *__wrap_aligned_alloc(size_t align, size_t bytes);
+void *__real_npi_pages_alloc(size_t bytes);
+void *__wrap_npi_pages_alloc(size_t bytes);
 static atomic_int fail_alloc_at, n_allocs; /* 0: never */
-void *__wrap_aligned_alloc(size_t align, size_t bytes) {
-    const int n = atomic_fetch_add(&n_allocs, 1) + 1;
-    return n == atomic_load(&fail_alloc_at) ? NULL : __real_aligned_alloc(align, bytes);
-}
+static int fails(void) { return atomic_fetch_add(&n_allocs, 1) + 1 == atomic_load(&fail_alloc_at); }
+void *__wrap_aligned_alloc(size_t align, size_t bytes) { return fails() ? NULL : __real_aligned_alloc(align, bytes); }
+void *__wrap_npi_pages_alloc(size_t bytes) { return fails() ? NULL : __real_npi_pages_alloc(bytes); }
 
 /* --- stages --- */
 static atomic_int fail_stage, fail_first, fail_last, n_calls;

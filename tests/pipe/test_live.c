@@ -390,8 +390,6 @@ static void own_preset(void) {
     CHECK(fd >= 0 && write(fd, text, sizeof text - 1) == (ssize_t)sizeof text - 1, "cannot write %s", path);
     settings(&s, NP_MODE_LIVE, 1);
     s.preset_file = path;
-    s.frame_skip = 0;
-    s.adapt = 0;
     struct np_context *c = open_with(&s);
     snprintf(other, sizeof other, "%s.other", path);
     for (int k = 0; c && k < 2; k++) {

@@ -35,17 +35,19 @@ void *npi_pages_alloc(size_t bytes) {
 
 void npi_pages_free(void *p, size_t bytes) { munmap(p, bytes); }
 
+/* The whole pages inside [p, p + bytes). */
+static void advise(const void *p, size_t bytes, int advice) {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = ((uintptr_t)p + page - 1) / page * page, to = ((uintptr_t)p + bytes) / page * page;
+    if (to > from) madvise((void *)from, to - from, advice);
+}
+
 void npi_pages_ready(void *p, size_t bytes) {
 #ifdef MADV_POPULATE_WRITE
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = ((uintptr_t)p + page - 1) / page * page, to = ((uintptr_t)p + bytes) / page * page;
-    if (to > from) madvise((void *)from, to - from, MADV_POPULATE_WRITE); /* an older system declines: the pages come one by one then */
+    advise(p, bytes, MADV_POPULATE_WRITE); /* an older system declines: the pages come one by one then */
 #endif
 }
 
-void npi_pages_drop(const void *p, size_t bytes) {
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = ((uintptr_t)p + page - 1) / page * page, to = ((uintptr_t)p + bytes) / page * page;
-    if (to > from) madvise((void *)from, to - from, MADV_DONTNEED);
-}
+void npi_pages_drop(const void *p, size_t bytes) { advise(p, bytes, MADV_DONTNEED); }
 
 void npi_file_unmap(struct npi_file *f) {
     if (f->mapped && f->data) munmap((void *)(uintptr_t)f->data, f->size);
