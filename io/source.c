@@ -95,10 +95,20 @@ static const struct npi_source_ops *const sources[] = {
 #endif
 };
 
+static const struct npi_source_ops *ops_of(const char *spec) {
+    for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++)
+        if (sources[i]->probe(spec)) return sources[i];
+    return NULL;
+}
+
+int npi_source_is_live(const char *spec) {
+    const struct npi_source_ops *const ops = ops_of(spec);
+    return ops && ops->is_live && ops->is_live(spec);
+}
+
 int npi_source_open(struct npi_source **out, const char *spec, const struct npi_source_params *p, struct np_error *err) {
     if (!spec || !*spec) return npi_io_fail(err, NP_EINVAL, "no input given: use -i with a file, folder, camera number or URL");
-    for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
-        if (sources[i]->probe(spec)) return npi_source_open_as(out, sources[i], spec, p, err);
-    }
+    const struct npi_source_ops *const ops = ops_of(spec);
+    if (ops) return npi_source_open_as(out, ops, spec, p, err);
     return npi_io_fail(err, NP_EUNSUPPORTED, "cannot open '%s': this build has no FFmpeg and reads only PPM and PGM pictures", spec);
 }

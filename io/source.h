@@ -77,6 +77,7 @@ struct npi_source {
 };
 /* spec: file, folder, glob, "0" or "/dev/videoN", URL, "-", "lavfi:GRAPH", "loop:FILE". */
 int npi_source_open(struct npi_source **out, const char *spec, const struct npi_source_params *p, struct np_error *err);
+int npi_source_is_live(const char *spec); /* 1: a camera or stream by its name; nothing is opened */
 int npi_source_read(struct npi_source *s, struct npi_pic **out, struct np_error *err);
 /* The same with one kind of source: what npi_source_open does with the one that fits. */
 int npi_source_open_as(struct npi_source **out, const struct npi_source_ops *ops, const char *spec, const struct npi_source_params *p, struct np_error *err);

@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,14 +62,6 @@ static enum view view_of(const struct opts *o) {
     return !strcmp(v, "window") ? VIEW_WINDOW : !strcmp(v, "web") ? VIEW_WEB : VIEW_NONE;
 }
 
-/* --reconnect as npi_source_params.reconnect has it; -2: neither number nor word. */
-static int reconnect_of(const struct opts *o) {
-    const char *const v = opt_str(o, "reconnect");
-    if (!strcasecmp(v, "auto")) return opt_bool(o, "every-frame") ? 0 : 5;
-    if (!strcasecmp(v, "yes") || !strcasecmp(v, "no")) return strcasecmp(v, "no") ? -1 : 0;
-    return strspn(v, "0123456789") == strlen(v) && strlen(v) < 7 ? atoi(v) : -2;
-}
-
 /* Combinations that the table cannot know. 0 or an exit code. */
 static int check_options(struct run *run) {
     const struct opts *const o = &run->o;
@@ -83,7 +74,7 @@ static int check_options(struct run *run) {
     if (tool_preset(&s, opt_str(o, "preset"), &e) < 0) return tool_fail(EXIT_USAGE, &e);
     if (views_missing(view_of(o), opt_str(o, "metrics-port") != NULL)) return usage("%s", views_missing(view_of(o), opt_str(o, "metrics-port") != NULL));
     if (views_token_wrong(opt_str(o, "web-token"))) return usage("--web-token: %s", views_token_wrong(opt_str(o, "web-token")));
-    if ((run->reconnect = reconnect_of(o)) == -2) return usage("--reconnect: '%s' is neither a number of tries nor yes, no or auto", opt_str(o, "reconnect"));
+    if ((run->reconnect = run_reconnect(o)) == -2) return usage("--reconnect: '%s' is neither a number of tries nor yes, no or auto", opt_str(o, "reconnect"));
     int bad = tool_runtimes(&s, o, &e);
     if (bad < 0 || (bad = np_runtime_check(s.runtime_search, opt_str(o, "backend"), &e)) < 0) return tool_fail(tool_exit_code(bad), &e);
     if (opt_bool(o, "live") && opt_bool(o, "every-frame")) return usage("--live and --every-frame %s", "exclude each other");

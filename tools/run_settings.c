@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Options of nextpose run: the table, what they are as the library's settings, and --print-config. */
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "io/source.h"
 #include "tool.h"
 
 const struct opt_def cmd_run_opts[] = {
@@ -107,6 +110,13 @@ int run_settings(struct np_settings *s, const struct opts *o, int mode, struct n
     return tool_preset(s, opt_str(o, "preset"), err);
 }
 
+int run_reconnect(const struct opts *o) {
+    const char *const v = opt_str(o, "reconnect");
+    if (!strcasecmp(v, "auto")) return opt_bool(o, "every-frame") ? 0 : 5;
+    if (!strcasecmp(v, "yes") || !strcasecmp(v, "no")) return strcasecmp(v, "no") ? -1 : 0;
+    return strspn(v, "0123456789") == strlen(v) && strlen(v) < 7 ? atoi(v) : -2;
+}
+
 static void config_line(void *opaque, const char *name, const char *value, const char *bounds, const char *from) {
     struct opts *const o = opaque;
     char where[300];
@@ -114,7 +124,7 @@ static void config_line(void *opaque, const char *name, const char *value, const
     static const char *const flag_of[][2] = { { "detector_size", "yolo-size" }, { "max_delay_ms", "max-delay" }, { "detection_timeout_s", "detection-timeout" }, { "pose_timeout_s", "pose-timeout" } };
     for (size_t i = 0; i < sizeof flag_of / sizeof *flag_of; i++)
         if (!strcmp(name, flag_of[i][0])) name = flag_of[i][1];
-    if (!strcmp(name, "yolo-size") && opt_str(o, name)) opts_amended(o, name, value, where);
+    if (!strcmp(name, "yolo-size")) opts_amended(o, name, value, where);
     if (!opts_derived(o, name, value, where)) printf("%-16s = %-24s ; %s\n", name, value, where);
 }
 
@@ -123,7 +133,7 @@ int run_print_config(struct opts *o) {
     struct np_settings s;
     struct np_error e = { 0 };
     const char *const in = opt_str(o, "input");
-    const int camera = in && (!in[strspn(in, "0123456789")] || !strncmp(in, "/dev/video", 10) || !strncmp(in, "rtsp", 4));
+    const int camera = in && npi_source_is_live(in);
     const int live = opt_bool(o, "live") || (camera && !opt_bool(o, "every-frame"));
     int r = run_settings(&s, o, live ? NP_MODE_LIVE : opt_bool(o, "async") ? NP_MODE_FILE : NP_MODE_SYNC, &e);
     if (r < 0) return tool_fail(EXIT_USAGE, &e);
@@ -133,11 +143,11 @@ int run_print_config(struct opts *o) {
     printf("; as for %s\n", live ? "a live input: --live, a camera, rtsp" : "a file; with --live other values hold");
     if ((r = np_settings_explain(&s, config_line, o, &e)) < 0) return tool_fail(EXIT_USAGE, &e);
     opts_derived(o, "models-dir", s.models_dir, "searched in this order");
-    opts_derived(o, "plugins", "auto", "the folder of this installation; `nextpose doctor` lists what is found");
-    static const char *const libs[] = { "ort-lib", "litert-lib", "openvino-lib", "torch-lib" };
-    for (size_t i = 0; i < sizeof libs / sizeof *libs; i++) opts_derived(o, libs[i], "auto", "searched; `nextpose doctor` lists what is found");
-    const int tries = camera && !opt_bool(o, "every-frame") ? 5 : 0;
-    opts_derived(o, "reconnect", tries ? "5" : "no", tries ? "auto: a live input" : in ? "auto: neither camera nor stream, or --every-frame" : "auto: no input yet; 5 for a camera or stream");
+    tool_runtimes_derived(o);
+    char tries[16];
+    const int auto_tries = camera ? run_reconnect(o) : 0;
+    snprintf(tries, sizeof tries, "%d", auto_tries);
+    opts_derived(o, "reconnect", auto_tries ? tries : "no", auto_tries ? "auto: a live input" : in ? "auto: neither camera nor stream, or --every-frame" : "auto: no input yet; 5 for a camera or stream");
     opts_print_config(o, stdout);
     return EXIT_OK;
 }

@@ -116,8 +116,14 @@ static int home_dir(char *out, size_t size, const char *variable, const char *un
 
 extern char **environ;
 
+static const struct { const char *flag, *runtime; } lib[] = { { "ort-lib", "onnx" }, { "litert-lib", "tflite" }, { "openvino-lib", "openvino" }, { "torch-lib", "torch" } };
+
+void tool_runtimes_derived(struct opts *o) {
+    opts_derived(o, "plugins", "auto", "the folder of this installation; `nextpose doctor` lists what is found");
+    for (size_t i = 0; i < sizeof lib / sizeof lib[0]; i++) opts_derived(o, lib[i].flag, "auto", "searched; `nextpose doctor` lists what is found");
+}
+
 int tool_runtimes(struct np_settings *s, const struct opts *o, struct np_error *err) {
-    static const struct { const char *flag, *runtime; } lib[] = { { "ort-lib", "onnx" }, { "litert-lib", "tflite" }, { "openvino-lib", "openvino" }, { "torch-lib", "torch" } };
     static struct np_runtime_search search;
     static char cache[2048];
     np_runtime_search_env(&search, (const char *const *)environ);

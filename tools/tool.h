@@ -49,6 +49,7 @@ int tool_preset_target(const struct np_settings *s, double *fps, struct np_error
     { "plugins", 0, OPT_STRING, NULL, 0, 0, NULL, "DIR[:DIR]", "where np_backend_*.so are looked for first", NULL },                  \
     { "cache-dir", 0, OPT_STRING, NULL, 0, 0, NULL, "DIR", "measured times, converted and compiled models [~/.cache/nextpose]", NULL }
 int tool_runtimes(struct np_settings *s, const struct opts *o, struct np_error *err);
+void tool_runtimes_derived(struct opts *o); /* what holds of these rows where nobody set them, for --print-config */
 
 /* Catches SIGINT and SIGTERM from now on. 0: go on; above: interrupted, so often, and the second one ends the process at once; TOOL_STOP_OURSELVES. */
 const atomic_int *tool_stop_flag(void);
@@ -66,6 +67,8 @@ long tool_peak_memory_kb(void);
 extern const struct opt_def cmd_run_opts[];
 /* What options of `run` say, for the library. The strings live as long as the options. */
 int run_settings(struct np_settings *s, const struct opts *o, int mode, struct np_error *err);
+/* --reconnect as npi_source_params.reconnect has it; -2: neither number nor word. */
+int run_reconnect(const struct opts *o);
 int run_print_config(struct opts *o); /* exit code */
 int cmd_run(int argc, char **argv);
 int cmd_models(int argc, char **argv);

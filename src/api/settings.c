@@ -64,33 +64,31 @@ static void explain_nets(const struct np_settings *s, line_fn line, void *opaque
               no_pose && (no_det || (d_known && !joints_of_det)) ? "no net finds joints" : "");
 }
 
-/* What open_nets will make of it: a preset sizes our own default only, and sides are multiples of 32. */
-static void explain_detector_size(const struct np_settings *s, const struct npi_preset *p, line_fn line, void *opaque) {
-    const char *const name = npi_preset_key_name(NPI_KEY_DETECTOR_SIZE), *const det = s->detector ? s->detector : NPI_DEFAULT_DETECTOR;
-    char value[64], bounds[64] = "", from[256];
+/* What open_nets will make of the size: a preset sizes our own default only, and sides are multiples of 32. The texts are changed where that differs. */
+static void explain_detector_size(const struct np_settings *s, const struct npi_preset *p, char value[64], char bounds[64], char from[256]) {
+    const char *const det = s->detector ? s->detector : NPI_DEFAULT_DETECTOR;
+    const int of_file = s->detector && s->detector_size <= 0, want = npi_preset_int(p, NPI_KEY_DETECTOR_SIZE);
     struct npi_card card;
-    npi_preset_value_text(p, NPI_KEY_DETECTOR_SIZE, value);
-    npi_preset_from_text(p, NPI_KEY_DETECTOR_SIZE, from);
-    if (!strcmp(det, "none")) line(opaque, name, "none", "", "there is no detector");
-    else if (s->detector_size > 0) {
-        int64_t h = 32, w = 32;
-        if (npi_net_card(&card, det) && card.in.height > 0 && card.in.width > 0) h = card.in.height, w = card.in.width;
-        npi_scaled_size(s->detector_size, &h, &w);
-        const int runs_at = (int)(h > w ? h : w);
-        if (runs_at != s->detector_size) {
-            snprintf(from, sizeof from, "%d was asked for; sides of nets are multiples of 32", s->detector_size);
-            snprintf(value, sizeof value, "%d", runs_at);
-        }
-        line(opaque, name, value, "", from);
-    } else if (s->detector) {
-        const int known = npi_net_card(&card, det) && card.in.width > 0;
-        snprintf(value, sizeof value, "%d", known ? card.in.width > card.in.height ? card.in.width : card.in.height : 0);
-        snprintf(from, sizeof from, "card of %.120s", det);
-        line(opaque, name, known ? value : "of the file", "", known ? from : "read when the model is opened");
-    } else {
-        if (p->v[NPI_KEY_ADAPT].start != 0) npi_preset_bounds_text(p, NPI_KEY_DETECTOR_SIZE, bounds);
-        line(opaque, name, value, bounds, from);
+    int64_t h = 32, w = 32;
+    if (!strcmp(det, "none")) {
+        snprintf(value, 64, "none");
+        snprintf(from, 256, "there is no detector");
+        *bounds = '\0';
+        return;
     }
+    const int known = npi_net_card(&card, det) && card.in.height > 0 && card.in.width > 0;
+    if (known) h = card.in.height, w = card.in.width;
+    if (!of_file) npi_scaled_size(want, &h, &w);
+    const int runs_at = (int)(h > w ? h : w);
+    if (of_file) {
+        *bounds = '\0';
+        snprintf(from, 256, known ? "card of %.120s" : "read when the model is opened", det);
+    } else if (runs_at != want) {
+        const size_t n = s->detector_size > 0 ? 0 : strlen(from); /* a preset's name stays in front */
+        snprintf(from + n, 256 - n, "%s%d was asked for; sides of nets are multiples of 32", n ? "; " : "", want);
+    }
+    if (of_file && !known) snprintf(value, 64, "of the file");
+    else snprintf(value, 64, "%d", runs_at);
 }
 
 static void explain_runtimes(const struct np_settings *s, line_fn line, void *opaque) {
@@ -114,8 +112,8 @@ int np_settings_explain(const struct np_settings *s, line_fn line, void *opaque,
         npi_preset_value_text(&p, k, value);
         npi_preset_bounds_text(&p, k, bounds);
         npi_preset_from_text(&p, k, from);
-        if (k == NPI_KEY_DETECTOR_SIZE) explain_detector_size(s, &p, line, opaque);
-        else if (k == NPI_KEY_ADAPT && s->mode != NP_MODE_LIVE) line(opaque, npi_preset_key_name(k), "off", "", "files are never thinned out");
+        if (k == NPI_KEY_DETECTOR_SIZE) explain_detector_size(s, &p, value, bounds, from);
+        if (k == NPI_KEY_ADAPT && s->mode != NP_MODE_LIVE) line(opaque, npi_preset_key_name(k), "off", "", "files are never thinned out");
         else line(opaque, npi_preset_key_name(k), value, p.v[NPI_KEY_ADAPT].start != 0 ? bounds : "", from);
     }
     unsigned cpu;

@@ -313,7 +313,8 @@ int npi_net_card(struct npi_card *out, const char *name) {
     const struct npi_card *c = NULL;
     int found = 0;
     if (has_suffix(name, ".json")) return npi_card_load(out, name, NULL) == 0;
-    if (exists(name) && (card_beside(out, name, &found, NULL) < 0 || found)) return found;
+    const int r = exists(name) ? card_beside(out, name, &found, NULL) : 0;
+    if (found || r < 0) return r >= 0;
     if (!(c = npi_card_builtin(name))) c = npi_card_find_by_file(name);
     if (c) *out = *c;
     return c != NULL;

@@ -221,10 +221,16 @@ def judge(peer, k, ref, fast, got):
     return d <= allowed and mean <= 1.5 * yard_mean + .1 * peer.step[k], d, allowed
 
 
+def side_of(name):
+    """Of the same model for another input size; None: the file's own."""
+    last = name.rsplit("_", 1)[-1]
+    return int(last) if last.isdigit() else None
+
+
 def check_model(tool, name, levels, photos, tmp, threads=(1, 2)):
     """Number of failures of one model."""
     file, layout = MODELS[name]
-    side = int(name.rsplit("_", 1)[1]) if name.rsplit("_", 1)[-1].isdigit() else None
+    side = side_of(name)
     path = f"{tmp}/{name}.onnx" if file is None else os.path.join(SHARED, "models", file)
     if file is None:
         import make_convnextpose
@@ -268,7 +274,7 @@ def main():
     bad = 0
     with tempfile.TemporaryDirectory() as tmp:
         for name in MODELS:
-            if (only and only != name) or (quick and name[-4:-3] == "_" and name[-3:].isdigit()):
+            if (only and only != name) or (quick and side_of(name)):
                 continue
             here = levels[:1] + levels[-1:] if name in ("movenet_int8", "pose_lite") else levels[-1:]
             try:
